@@ -1,0 +1,2 @@
+//! The `hostcast` command.
+fn main() {}
