@@ -1,6 +1,32 @@
 //! What the daemon is told to do: plain data, valid by construction.
+//!
+//! [`Source::load`] lays the layers over each other, each stronger than the one before it: the built-in defaults
+//! ([`Config::default`]), one TOML file, environment variables, flags of the command line. Every value carries where
+//! it was written until it is checked, so that each problem is one line that names the place. Past that border
+//! nothing is checked again.
 
-use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, time::Duration};
+mod defaults;
+mod duration;
+mod environment;
+mod listen;
+mod parse;
+mod print;
+mod read;
+mod section;
+mod size;
+mod source;
+mod suggest;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
+
+pub use duration::{format_duration, parse_duration};
+pub use source::{Flag, InvalidConfig, Loaded, SYSTEM_FILE, Source};
+
+/// The port that hostcast listens at unless told otherwise.
+pub const DEFAULT_PORT: u16 = 7117;
 
 /// The whole configuration. [`Config::default`] is what runs without a file.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -181,148 +207,18 @@ impl Patterns {
     }
 }
 
-impl fmt::Display for Listen {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl LogLevel {
+    /// Every level, the quietest first.
+    pub const ALL: [Self; 5] = [Self::Error, Self::Warn, Self::Info, Self::Debug, Self::Trace];
+
+    /// The level as the configuration spells it.
+    pub fn name(self) -> &'static str {
         match self {
-            Self::Tcp(address) => address.fmt(f),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
         }
     }
-}
-
-impl Default for SamplerConfig {
-    fn default() -> Self {
-        Self { interval: Duration::from_secs(1) }
-    }
-}
-
-impl Default for CollectorsConfig {
-    fn default() -> Self {
-        Self {
-            cpu: Some(CpuConfig::default()),
-            load: Some(PlainConfig::default()),
-            memory: Some(PlainConfig::default()),
-            disk: Some(DiskConfig::default()),
-            filesystem: Some(FilesystemConfig::default()),
-            network: Some(NetworkConfig::default()),
-            temperature: Some(PlainConfig { every: Some(Duration::from_secs(10)) }),
-            pressure: Some(PlainConfig::default()),
-            process: Some(PlainConfig::default()),
-        }
-    }
-}
-
-impl Default for CpuConfig {
-    fn default() -> Self {
-        Self { every: None, per_core: true, modes: true }
-    }
-}
-
-impl Default for DiskConfig {
-    fn default() -> Self {
-        // Loop and RAM disks have no hardware of their own; zram counts as memory.
-        Self { every: None, exclude: built_in(&["loop*", "ram*", "zram*", "fd*", "sr*"]) }
-    }
-}
-
-impl Default for NetworkConfig {
-    fn default() -> Self {
-        // What passes a bridge, a tunnel's inner end or a container's veth passes a real interface too.
-        Self {
-            every: None,
-            exclude: built_in(&[
-                "lo", "veth*", "docker*", "br-*", "virbr*", "ifb*", "dummy*", "cali*", "cni*", "flannel*",
-            ]),
-        }
-    }
-}
-
-impl Default for FilesystemConfig {
-    fn default() -> Self {
-        Self {
-            every: Some(Duration::from_secs(10)),
-            exclude_types: built_in(PSEUDO_AND_NETWORK_FILESYSTEMS),
-            exclude_mountpoints: built_in(&["/proc/*", "/sys/*", "/dev/*", "/run/*", "/var/lib/docker/*", "/snap/*"]),
-        }
-    }
-}
-
-/// Types that have no disk of their own on this host.
-const PSEUDO_AND_NETWORK_FILESYSTEMS: &[&str] = &[
-    "9p",
-    "afs",
-    "autofs",
-    "binfmt_misc",
-    "bpf",
-    "ceph",
-    "cgroup*",
-    "cifs",
-    "configfs",
-    "debugfs",
-    "devpts",
-    "devtmpfs",
-    "efivarfs",
-    "fuse.*",
-    "fusectl",
-    "hugetlbfs",
-    "iso9660",
-    "mqueue",
-    "ncpfs",
-    "nfs*",
-    "nsfs",
-    "overlay",
-    "proc",
-    "pstore",
-    "ramfs",
-    "rpc_pipefs",
-    "securityfs",
-    "selinuxfs",
-    "smb*",
-    "squashfs",
-    "sysfs",
-    "tmpfs",
-    "tracefs",
-    "virtiofs",
-];
-
-impl Default for HistoryConfig {
-    fn default() -> Self {
-        Self { window: Duration::from_mins(15), max_bytes: 64 << 20 }
-    }
-}
-
-impl Default for ServerConfig {
-    fn default() -> Self {
-        Self {
-            listen: vec![Listen::Tcp(SocketAddr::from(([127, 0, 0, 1], DEFAULT_PORT)))],
-            heartbeat: Duration::from_secs(5),
-            shutdown_grace: Duration::from_secs(5),
-            limits: Limits::default(),
-        }
-    }
-}
-
-/// The port that hostcast listens at unless told otherwise.
-pub const DEFAULT_PORT: u16 = 7117;
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            max_connections: 16_384,
-            max_connections_per_address: 1_024,
-            header_timeout: Duration::from_secs(10),
-            ping_interval: Duration::from_secs(20),
-            max_backlog_bytes: 256 << 10,
-        }
-    }
-}
-
-impl Default for LogConfig {
-    fn default() -> Self {
-        Self { level: LogLevel::Info }
-    }
-}
-
-fn built_in(patterns: &[&str]) -> Patterns {
-    Patterns::new(patterns.iter().copied()).expect("built-in patterns are well-formed: a test parses them")
 }

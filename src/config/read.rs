@@ -1,0 +1,224 @@
+//! Walks the layered tree once and makes a [`Config`] of it. What is allowed is written here, and only here.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::RangeInclusive,
+    time::Duration,
+};
+
+use super::{
+    CollectorsConfig, Config, CpuConfig, DiskConfig, FilesystemConfig, HistoryConfig, Limits, LogConfig, NetworkConfig,
+    Patterns, PlainConfig, SamplerConfig, ServerConfig,
+    duration::format_duration,
+    parse,
+    section::{Report, Section},
+    tree::Table,
+};
+
+const HOUR: Duration = Duration::from_hours(1);
+const INTERVAL: RangeInclusive<Duration> = Duration::from_millis(100)..=HOUR;
+const WINDOW: RangeInclusive<Duration> = *INTERVAL.start()..=Duration::from_hours(24);
+const HEARTBEAT: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_mins(1);
+const SHUTDOWN_GRACE: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_mins(5);
+const HEADER_TIMEOUT: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_mins(1);
+const PING_INTERVAL: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(20);
+const HISTORY_SIZE: RangeInclusive<u64> = 1 << 20..=1 << 40;
+const BACKLOG: RangeInclusive<u64> = 4 << 10..=64 << 20;
+const CONNECTIONS: RangeInclusive<usize> = 1..=1_000_000;
+const MOST_LABELS: usize = 32;
+const LONGEST_LABEL_KEY: usize = 63;
+
+/// Reads every key; the error is every problem, one line each.
+pub(super) fn read(tree: &Table) -> Result<Config, Vec<String>> {
+    let mut report = Report::default();
+    let config = report.read(tree, config);
+    let problems = report.into_lines();
+    if problems.is_empty() { Ok(config) } else { Err(problems) }
+}
+
+/// The path of every key there is, but for the labels, which are free.
+pub(super) fn known_paths() -> BTreeSet<String> {
+    let mut report = Report::default();
+    report.read(&Table::new(), config);
+    report.known
+}
+
+fn config(root: &mut Section<'_, '_>) -> Config {
+    let sampler = root.section("sampler", sampler);
+    let interval = sampler.interval;
+    // Where the interval itself is wrong, what depends on it is held against the least it can be.
+    let tick = if root.has_failed("sampler.interval") { *INTERVAL.start() } else { interval };
+    let interval_at = root.section_origin("sampler", "interval");
+    let history = root.section("history", |section| {
+        let history = history(section);
+        let written = section.origin("window");
+        let place = written.as_ref().or(interval_at.as_ref()).filter(|_| !section.has_failed("history.window"));
+        if let Some(at) = place
+            && history.window < tick
+        {
+            let (window, interval) = (format_duration(history.window), format_duration(interval));
+            let default = if written.is_none() { " by default" } else { "" };
+            let problem = format!("{window}{default} is shorter than sampler.interval, which is {interval}");
+            section.problem("window", at, &problem);
+        }
+        history
+    });
+    Config {
+        collectors: root.section("collectors", |section| collectors(section, tick)),
+        server: root.section("server", server),
+        log: root.section("log", |section| LogConfig {
+            level: section.value("level", LogConfig::default().level, parse::log_level),
+        }),
+        labels: root.section("labels", labels),
+        sampler,
+        history,
+    }
+}
+
+fn sampler(section: &mut Section<'_, '_>) -> SamplerConfig {
+    let why = ", because the kernel counts CPU time in ticks of 10 ms";
+    let default = SamplerConfig::default().interval;
+    SamplerConfig { interval: section.value("interval", default, |value| parse::duration(value, &INTERVAL, why)) }
+}
+
+fn history(section: &mut Section<'_, '_>) -> HistoryConfig {
+    let default = HistoryConfig::default();
+    HistoryConfig {
+        window: duration(section, "window", default.window, &WINDOW),
+        max_bytes: section.value("max_size", default.max_bytes, |value| parse::size(value, &HISTORY_SIZE)),
+    }
+}
+
+fn collectors(section: &mut Section<'_, '_>, tick: Duration) -> CollectorsConfig {
+    let mut plain = |key, default: Option<PlainConfig>| {
+        section.switch(key, |section| PlainConfig { every: every(section, default.unwrap_or_default().every, tick) })
+    };
+    let default = CollectorsConfig::default();
+    let load = plain("load", default.load);
+    let memory = plain("memory", default.memory);
+    let temperature = plain("temperature", default.temperature);
+    let pressure = plain("pressure", default.pressure);
+    let process = plain("process", default.process);
+    CollectorsConfig {
+        cpu: section.switch("cpu", |section| {
+            let default = CpuConfig::default();
+            CpuConfig {
+                every: every(section, default.every, tick),
+                per_core: section.value("per_core", default.per_core, parse::boolean),
+                modes: section.value("modes", default.modes, parse::boolean),
+            }
+        }),
+        disk: section.switch("disk", |section| {
+            let default = DiskConfig::default();
+            DiskConfig {
+                every: every(section, default.every, tick),
+                exclude: patterns(section, "exclude", default.exclude),
+            }
+        }),
+        filesystem: section.switch("filesystem", |section| {
+            let default = FilesystemConfig::default();
+            FilesystemConfig {
+                every: every(section, default.every, tick),
+                exclude_types: patterns(section, "exclude_types", default.exclude_types),
+                exclude_mountpoints: patterns(section, "exclude_mountpoints", default.exclude_mountpoints),
+            }
+        }),
+        network: section.switch("network", |section| {
+            let default = NetworkConfig::default();
+            NetworkConfig {
+                every: every(section, default.every, tick),
+                exclude: patterns(section, "exclude", default.exclude),
+            }
+        }),
+        load,
+        memory,
+        temperature,
+        pressure,
+        process,
+    }
+}
+
+/// Each tick is always `None`, however it was written; so is a default that is shorter than a tick.
+fn every(section: &mut Section<'_, '_>, default: Option<Duration>, tick: Duration) -> Option<Duration> {
+    let why = if tick == *INTERVAL.start() { "" } else { ", which is sampler.interval" };
+    let every = section.value("every", default, |value| parse::duration(value, &(tick..=HOUR), why).map(Some));
+    every.filter(|every| *every > tick)
+}
+
+fn patterns(section: &mut Section<'_, '_>, key: &'static str, default: Patterns) -> Patterns {
+    match section.list(key, "a list of patterns", parse::pattern) {
+        Some(patterns) => Patterns(patterns.into_iter().map(|(pattern, _)| pattern).collect()),
+        None => default,
+    }
+}
+
+fn server(section: &mut Section<'_, '_>) -> ServerConfig {
+    let default = ServerConfig::default();
+    let mut listen = default.listen;
+    if let Some(addresses) = section.list("listen", "an address or a list of them", parse::listen) {
+        listen = Vec::new();
+        for (address, at) in addresses {
+            if listen.contains(&address) {
+                section.problem("listen", &at, &format!("{address} is there twice"));
+            } else {
+                listen.push(address);
+            }
+        }
+        if let Some(at) = section.origin("listen")
+            && listen.is_empty()
+            && !section.has_failed("server.listen")
+        {
+            section.problem("listen", &at, "at least one address is needed");
+        }
+    }
+    ServerConfig {
+        listen,
+        heartbeat: duration(section, "heartbeat", default.heartbeat, &HEARTBEAT),
+        shutdown_grace: duration(section, "shutdown_grace", default.shutdown_grace, &SHUTDOWN_GRACE),
+        limits: section.section("limits", limits),
+    }
+}
+
+fn limits(section: &mut Section<'_, '_>) -> Limits {
+    let default = Limits::default();
+    let mut count = |key, default| section.value(key, default, |value| parse::count(value, &CONNECTIONS));
+    Limits {
+        max_connections: count("max_connections", default.max_connections),
+        max_connections_per_address: count("max_connections_per_address", default.max_connections_per_address),
+        header_timeout: duration(section, "header_timeout", default.header_timeout, &HEADER_TIMEOUT),
+        ping_interval: duration(section, "ping_interval", default.ping_interval, &PING_INTERVAL),
+        max_backlog_bytes: section
+            .value("max_backlog", default.max_backlog_bytes, |value| parse::size(value, &BACKLOG)),
+    }
+}
+
+fn labels(section: &mut Section<'_, '_>) -> BTreeMap<String, String> {
+    let is_allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_.-".contains(c);
+    let mut labels = BTreeMap::new();
+    for (key, node) in section.entries() {
+        if key.is_empty() || key.len() > LONGEST_LABEL_KEY || !key.chars().all(is_allowed) {
+            let rule = format!("a label's name is 1 to {LONGEST_LABEL_KEY} of a-z, 0-9, \"_\", \".\" and \"-\"");
+            section.problem(key, &node.key, &rule);
+            continue;
+        }
+        match parse::label(&node.value) {
+            Ok(_) if labels.len() == MOST_LABELS => {
+                section.problem(key, &node.key, &format!("at most {MOST_LABELS} labels"));
+            }
+            Ok(value) => {
+                labels.insert(key.clone(), value);
+            }
+            Err(problem) => section.problem(key, &node.at, &problem),
+        }
+    }
+    labels
+}
+
+fn duration(
+    section: &mut Section<'_, '_>,
+    key: &'static str,
+    default: Duration,
+    bounds: &RangeInclusive<Duration>,
+) -> Duration {
+    section.value(key, default, |value| parse::duration(value, bounds, ""))
+}

@@ -1,0 +1,163 @@
+//! Finds the layers and loads them.
+
+use std::{
+    ffi::OsString,
+    fmt, fs,
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use super::{
+    Config, environment, read,
+    tree::{File, Node, Origin, Table, Value, overlay, quoted},
+};
+
+/// The file that is used where none is named, if it exists.
+pub const SYSTEM_FILE: &str = "/etc/hostcast/config.toml";
+
+/// No configuration is larger; what is larger is some other file.
+const LARGEST_FILE: u64 = 1 << 20;
+
+/// Where the configuration comes from. Loading it again reads a changed file, under the same environment and flags.
+#[derive(Clone, Debug, Default)]
+pub struct Source {
+    /// The file, if any.
+    pub file: Option<PathBuf>,
+    /// The environment; variables that do not start with `HOSTCAST_` are ignored.
+    pub environment: Vec<(OsString, OsString)>,
+    /// Flags of the command line, which win over all else.
+    pub flags: Vec<Flag>,
+}
+
+/// A flag that sets a key.
+#[derive(Clone, Debug)]
+pub struct Flag {
+    /// As it is typed, such as `--interval`.
+    pub name: &'static str,
+    /// The path of its key, such as `sampler.interval`.
+    pub key: &'static str,
+    /// What was given; more than one value is a list.
+    pub values: Vec<String>,
+}
+
+/// A configuration that is valid, and what should be said about it.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// One line each on what was ignored.
+    pub warnings: Vec<String>,
+}
+
+/// A configuration that cannot be used. Displayed as one line for each problem.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidConfig {
+    problems: Vec<String>,
+}
+
+impl Source {
+    /// The file that was named, by a flag or in `HOSTCAST_CONFIG`, or else the system's if it exists.
+    pub fn find(named: Option<PathBuf>, environment: Vec<(OsString, OsString)>, flags: Vec<Flag>) -> Self {
+        let in_environment = || {
+            let (_, file) = environment.iter().find(|(name, _)| name == environment::FILE)?;
+            (!file.is_empty()).then(|| PathBuf::from(file))
+        };
+        // A file that cannot be looked at is there: reading it says why it cannot be read.
+        let of_system = || Some(PathBuf::from(SYSTEM_FILE)).filter(|file| file.try_exists().unwrap_or(true));
+        let file = named.or_else(in_environment).or_else(of_system);
+        Self { file, environment, flags }
+    }
+
+    /// Reads every layer and checks it.
+    pub fn load(&self) -> Result<Loaded, InvalidConfig> {
+        let mut tree = match &self.file {
+            Some(path) => parse_file(path).map_err(|problem| InvalidConfig { problems: vec![problem] })?,
+            None => Table::new(),
+        };
+        let in_environment = environment::lay(&self.environment, &mut tree);
+        for flag in &self.flags {
+            flag.lay(&mut tree);
+        }
+        match (read::read(&tree), in_environment) {
+            (Ok(config), Ok(warnings)) => Ok(Loaded { config, warnings }),
+            (config, in_environment) => {
+                let mut problems = config.err().unwrap_or_default();
+                problems.extend(in_environment.err().unwrap_or_default());
+                Err(InvalidConfig { problems })
+            }
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    /// What a message calls it: the file, or the built-in defaults.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.file {
+            Some(path) => f.write_str(&file_name(path)),
+            None => f.write_str("built-in defaults"),
+        }
+    }
+}
+
+impl Flag {
+    fn lay(&self, tree: &mut Table) {
+        let origin = Origin::Flag(self.name);
+        let value = match self.values.as_slice() {
+            [] => return,
+            [one] => Value::Text(one.clone()),
+            several => {
+                let node =
+                    |text: &String| Node { key: origin.clone(), at: origin.clone(), value: Value::Text(text.clone()) };
+                Value::Array(several.iter().map(node).collect())
+            }
+        };
+        let path: Vec<_> = self.key.split('.').collect();
+        overlay(tree, &path, &origin, value);
+    }
+}
+
+impl InvalidConfig {
+    /// Each problem: where it is and what it is, on one line.
+    pub fn problems(&self) -> &[String] {
+        &self.problems
+    }
+}
+
+impl fmt::Display for InvalidConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.problems.join("\n"))
+    }
+}
+
+impl std::error::Error for InvalidConfig {}
+
+fn parse_file(path: &Path) -> Result<Table, String> {
+    let name = file_name(path);
+    let text = read_file(path).map_err(|problem| format!("{name}: {problem}"))?;
+    Arc::new(File { name, text }).parse()
+}
+
+fn read_file(path: &Path) -> Result<String, String> {
+    let cannot = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => "no such file".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        io::ErrorKind::IsADirectory => "is a directory, not a file".to_owned(),
+        _ => error.to_string(),
+    };
+    let mut bytes = Vec::new();
+    fs::File::open(path).and_then(|file| file.take(LARGEST_FILE + 1).read_to_end(&mut bytes)).map_err(cannot)?;
+    if bytes.len() as u64 > LARGEST_FILE {
+        return Err("larger than 1 MiB".to_owned());
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let line = error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
+        format!("not valid UTF-8 in line {}", line + 1)
+    })
+}
+
+/// A path as it was given, unless it would break the line.
+fn file_name(path: &Path) -> String {
+    let name = path.display().to_string();
+    if name.contains(char::is_control) { quoted(&name) } else { name }
+}
