@@ -4,8 +4,12 @@
 //!
 //! - [`metric`] is the table of what can be measured, [`sample`] the plain data of one tick.
 //! - [`collector`] reads the host.
+//!
+//! Around them: [`cli`] is what may be typed, [`config`] what the daemon is told to do, [`logging`] where events go.
 
+pub mod cli;
 pub mod collector;
 pub mod config;
+pub mod logging;
 pub mod metric;
 pub mod sample;

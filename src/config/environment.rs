@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, ffi::OsString};
 use super::{
     read,
     suggest::nearest,
-    tree::{Origin, Table, Value, overlay, quoted},
+    tree::{Origin, Table, Value, key_name, overlay},
 };
 
 const PREFIX: &str = "HOSTCAST_";
@@ -31,17 +31,19 @@ pub(super) fn lay(variables: &[(OsString, OsString)], tree: &mut Table) -> Resul
                 continue;
             }
         };
-        match value.to_str() {
-            Some(value) => found.push((path, name.to_owned(), value.to_owned())),
-            None => problems.push(format!("environment variable {name}: {}: not valid UTF-8", path.join("."))),
-        }
+        let Some(value) = value.to_str() else {
+            let origin = Origin::Environment(name.to_owned());
+            problems.push(format!("{origin}: {}: not valid UTF-8", key_path(&path)));
+            continue;
+        };
+        found.push((path, name.to_owned(), value.to_owned()));
     }
-    // A collector's switch comes before its settings.
-    found.sort_by_key(|(path, ..)| path.len());
+    // A collector's switch comes before its settings; beyond that the order of the environment must not matter.
+    found.sort_by(|(a, ..), (b, ..)| a.len().cmp(&b.len()).then_with(|| a.cmp(b)));
     for (path, name, value) in found {
         let origin = Origin::Environment(name);
         if !overlay(tree, &path, &origin, Value::Text(value)) {
-            let parent = path[..path.len() - 1].join(".");
+            let parent = key_path(&path[..path.len() - 1]);
             warnings.push(format!("{origin}: has no effect, because {parent} is false"));
         }
     }
@@ -54,13 +56,16 @@ fn names() -> BTreeMap<String, String> {
     read::known_paths().into_iter().map(|path| (variable(&path), path)).collect()
 }
 
+fn key_path(path: &[String]) -> String {
+    path.iter().map(|key| key_name(key)).collect::<Vec<_>>().join(".")
+}
+
 fn unknown(name: &str, known: &BTreeMap<String, String>) -> String {
     let candidates = || known.keys().map(String::as_str);
     let tail = &name[PREFIX.len() - 1..];
     let near = nearest(name, candidates()).or_else(|| candidates().find(|known| known.ends_with(tail)));
     let hint = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-    let name = quoted(name);
-    format!("environment variable {}: unknown, ignored{hint}", name.trim_matches('"'))
+    format!("{}: unknown, ignored{hint}", Origin::Environment(name.to_owned()))
 }
 
 #[cfg(test)]

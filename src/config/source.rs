@@ -151,8 +151,8 @@ fn read_file(path: &Path) -> Result<String, String> {
         return Err("larger than 1 MiB".to_owned());
     }
     String::from_utf8(bytes).map_err(|error| {
-        let line = error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
-        format!("not valid UTF-8 in line {}", line + 1)
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        format!("not valid UTF-8 in line {}", valid.split(|byte| *byte == b'\n').count())
     })
 }
 

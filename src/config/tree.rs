@@ -132,7 +132,7 @@ impl fmt::Display for Origin {
                 let (line, column) = file.position(*offset);
                 write!(f, "{}:{line}:{column}", file.name)
             }
-            Self::Environment(name) => write!(f, "environment variable {name}"),
+            Self::Environment(name) => write!(f, "environment variable {}", shortened(name).escape_debug()),
             Self::Flag(name) => f.write_str(name),
         }
     }

@@ -1,0 +1,127 @@
+//! Events go to stderr, one line each: the journal, a container's log or a terminal takes them from there.
+
+use std::{
+    env,
+    ffi::OsStr,
+    io::{self, IsTerminal as _},
+};
+
+use tracing::{Subscriber, level_filters::LevelFilter};
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::config::LogLevel;
+
+/// Starts logging to stderr. Call it once; a second call has no effect.
+///
+/// What a client sent is logged with `?`, never with `%`: that escapes control characters, so that nobody can forge a
+/// line or take over a terminal.
+pub fn start(level: LogLevel) {
+    let style = Style {
+        colours: io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+        time: !is_journal(env::var_os("JOURNAL_STREAM").as_deref()),
+    };
+    // Only a second call fails.
+    let _ = tracing::subscriber::set_global_default(subscriber(level, style, io::stderr));
+}
+
+#[derive(Clone, Copy)]
+struct Style {
+    colours: bool,
+    time: bool,
+}
+
+fn subscriber<W>(level: LogLevel, style: Style, writer: W) -> Box<dyn Subscriber + Send + Sync>
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let builder = tracing_subscriber::fmt()
+        .compact()
+        .with_max_level(filter(level))
+        .with_ansi(style.colours)
+        .with_target(false)
+        .with_writer(writer);
+    if style.time { Box::new(builder.finish()) } else { Box::new(builder.without_time().finish()) }
+}
+
+fn filter(level: LogLevel) -> LevelFilter {
+    match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    }
+}
+
+/// Whether stderr is the journal, which has its own time for each line. systemd passes its device and inode, for a
+/// child may inherit the variable and write somewhere else.
+fn is_journal(stream: Option<&OsStr>) -> bool {
+    let Some((device, inode)) = stream.and_then(OsStr::to_str).and_then(|stream| stream.split_once(':')) else {
+        return false;
+    };
+    rustix::fs::fstat(io::stderr())
+        .is_ok_and(|stat| device.parse() == Ok(stat.st_dev) && inode.parse() == Ok(stat.st_ino))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::Write,
+        sync::{Arc, Mutex},
+    };
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(level: LogLevel, style: Style, log: impl FnOnce()) -> String {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        tracing::subscriber::with_default(subscriber(level, style, move || writer.clone()), log);
+        String::from_utf8(lines.0.lock().unwrap().clone()).unwrap()
+    }
+
+    const PLAIN: Style = Style { colours: false, time: false };
+
+    #[test]
+    fn what_a_client_sends_cannot_forge_a_line() {
+        let agent = "curl\n ERROR forged\u{1b}[31m\r\u{7}\u{9b}2J";
+        let line = logged(LogLevel::Info, PLAIN, || tracing::info!(?agent, "refused"));
+        assert_eq!(line, " INFO refused agent=\"curl\\n ERROR forged\\u{1b}[31m\\r\\u{7}\\u{9b}2J\"\n");
+    }
+
+    #[test]
+    fn less_severe_events_are_left_out() {
+        let log = || {
+            tracing::warn!("kept");
+            tracing::info!("left out");
+        };
+        assert_eq!(logged(LogLevel::Warn, PLAIN, log), " WARN kept\n");
+    }
+
+    #[test]
+    fn the_time_is_left_to_the_journal() {
+        let line = logged(LogLevel::Info, Style { time: true, ..PLAIN }, || tracing::info!("started"));
+        assert!(line.starts_with("20") && line.contains("Z  INFO started"), "{line}");
+    }
+
+    #[test]
+    fn another_stream_is_not_the_journal() {
+        let stat = rustix::fs::fstat(io::stderr()).unwrap();
+        assert!(is_journal(Some(format!("{}:{}", stat.st_dev, stat.st_ino).as_ref())));
+        for other in [None, Some(""), Some("8:1"), Some("x:y")] {
+            assert!(!is_journal(other.map(OsStr::new)));
+        }
+    }
+}
