@@ -35,16 +35,18 @@ impl Report {
 
     /// Each problem as one line: what is in the file by its place, then the environment, then flags.
     pub(super) fn into_lines(self) -> Vec<String> {
-        let Self { mut problems, unknown, known, .. } = self;
-        problems.extend(unknown.into_iter().map(|(at, section, key)| {
+        let Self { mut problems, mut unknown, known, .. } = self;
+        let count = problems.len() + unknown.len();
+        // A suggestion costs something: none for what is not shown.
+        unknown.sort_by_key(|(at, ..)| at.rank());
+        problems.extend(unknown.into_iter().take(MOST_LINES).map(|(at, section, key)| {
             let hint = suggestion(&section, &key, &known);
             (at, format!("{}: unknown key{hint}", join(&section, &key_name(&key))))
         }));
         problems.sort_by_key(|(at, _)| at.rank());
-        let hidden = problems.len().saturating_sub(MOST_LINES);
         let mut lines: Vec<_> = problems.iter().take(MOST_LINES).map(|(at, what)| format!("{at}: {what}")).collect();
-        if hidden > 0 {
-            lines.push(format!("and {hidden} more problems"));
+        if count > MOST_LINES {
+            lines.push(format!("and {} more problems", count - MOST_LINES));
         }
         lines
     }

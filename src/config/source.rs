@@ -161,3 +161,39 @@ fn file_name(path: &Path) -> String {
     let name = path.display().to_string();
     if name.contains(char::is_control) { quoted(&name) } else { name }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_that_is_named_first_counts() {
+        let find = |named: Option<&str>, variable: &str| {
+            Source::find(named.map(PathBuf::from), vec![("HOSTCAST_CONFIG".into(), variable.into())], Vec::new()).file
+        };
+        assert_eq!(find(Some("flag.toml"), "variable.toml"), Some("flag.toml".into()));
+        assert_eq!(find(None, "variable.toml"), Some("variable.toml".into()));
+        let of_system = Path::new(SYSTEM_FILE).exists().then(|| SYSTEM_FILE.into());
+        assert_eq!(find(None, ""), of_system);
+    }
+
+    #[test]
+    fn loading_again_reads_a_changed_file_under_the_same_flags() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let flag = Flag { name: "--log-level", key: "log.level", values: vec!["debug".to_owned()] };
+        let source = Source::find(Some(file.path().to_owned()), Vec::new(), vec![flag]);
+        assert_eq!(source.load().unwrap().config.sampler.interval.as_secs(), 1);
+        fs::write(&file, "sampler.interval = '2s'\nlog.level = 'warn'").unwrap();
+        let config = source.load().unwrap().config;
+        assert_eq!((config.sampler.interval.as_secs(), config.log.level.name()), (2, "debug"));
+    }
+
+    #[test]
+    fn a_variable_that_is_not_text_is_a_problem() {
+        use std::os::unix::ffi::OsStringExt as _;
+        let value = OsString::from_vec(vec![0xff]);
+        let source = Source { environment: vec![("HOSTCAST_LABELS_SITE".into(), value)], ..Source::default() };
+        let problem = "environment variable HOSTCAST_LABELS_SITE: labels.site: not valid UTF-8";
+        assert_eq!(source.load().unwrap_err().problems(), [problem]);
+    }
+}
