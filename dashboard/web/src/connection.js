@@ -27,6 +27,9 @@ const FINAL_CODES = new Map([
   [4403, "the server does not allow access"],
 ]);
 
+/** What a browser reports where a connection broke without a close. */
+const ABNORMAL = 1006;
+
 /** A handshake that has not succeeded by then is lost (a black-holed SYN takes minutes to fail). */
 const CONNECT_TIMEOUT_MS = 10_000;
 
@@ -68,6 +71,7 @@ export class Connection {
   #heardAt = 0;
   #openedAt = NaN;
   #silenceLimitMs = CONNECT_TIMEOUT_MS;
+  #resuming = false;
   #failedResumes = 0;
   /** @type {number | null} */
   #retryMs = null;
@@ -109,6 +113,7 @@ export class Connection {
     const since = this.#failedResumes < RESUME_ATTEMPTS ? this.#resumeFrom() : null;
     const socket = this.#around.connect(streamUrl(this.#page, since));
     this.#socket = socket;
+    this.#resuming = since !== null;
     this.#heardAt = this.#around.now();
     this.#openedAt = NaN;
     this.#silenceLimitMs = CONNECT_TIMEOUT_MS;
@@ -118,12 +123,7 @@ export class Connection {
       this.#failedResumes = 0;
     };
     socket.onmessage = (event) => this.#receive(String(event.data));
-    socket.onclose = (event) => {
-      if (Number.isNaN(this.#openedAt) && since !== null) {
-        this.#failedResumes += 1;
-      }
-      this.#lost(event.code, event.reason);
-    };
+    socket.onclose = (event) => this.#lost(event.code, event.reason);
     this.#checkSilence(socket);
   }
 
@@ -156,10 +156,9 @@ export class Connection {
       return;
     }
     // Its close event may be a minute away when the peer is gone: treat it as closed now.
-    const closed = socket.onclose;
     socket.onopen = socket.onmessage = socket.onclose = null;
     socket.close();
-    closed?.call(/** @type {WebSocket} */ (socket), new CloseEvent("close", { code: 1006, reason: "" }));
+    this.#lost(ABNORMAL, "");
   }
 
   /**
@@ -173,6 +172,9 @@ export class Connection {
     if (final) {
       this.#onLink({ phase: "ended", detail: reason ? `${final}: ${reason}` : final });
       return;
+    }
+    if (this.#resuming && Number.isNaN(this.#openedAt)) {
+      this.#failedResumes += 1;
     }
     if (this.#around.now() - this.#openedAt >= STEADY_MS) {
       this.#backoff.reset();
