@@ -1,0 +1,187 @@
+/**
+ * Keeps one subscription alive: connects, watches the heartbeat, comes back after a loss and
+ * resumes where the store stands. It knows sockets and time, and nothing of what is drawn.
+ */
+
+import { Backoff } from "./backoff.js";
+import { decode } from "./protocol.js";
+
+/**
+ * @typedef {import("./protocol.js").Message} Message
+ * @typedef {{ phase: "connecting" | "live" | "reconnecting" | "ended", detail: string }} Link
+ *
+ * What a connection needs of a WebSocket; a test gives its own.
+ * @typedef {Pick<WebSocket, "onopen" | "onmessage" | "onclose" | "close">} Socket
+ *
+ * @typedef {object} Surroundings
+ * @property {(url: string) => Socket} connect
+ * @property {() => number} now  milliseconds, never going back
+ * @property {(ms: number, then: () => void) => () => void} after  returns its own cancelling
+ * @property {() => number} random
+ */
+
+/** Codes by which the server says that trying again is no use. */
+const FINAL_CODES = new Map([
+  [1008, "the server refused this client"],
+  [4401, "the server asks for credentials"],
+  [4403, "the server does not allow access"],
+]);
+
+/** What a browser reports where a connection broke without a close. */
+const ABNORMAL = 1006;
+
+/** A handshake that has not succeeded by then is lost (a black-holed SYN takes minutes to fail). */
+const CONNECT_TIMEOUT_MS = 10_000;
+
+/** A connection that held this long was a good one: the next loss starts from short waits again. */
+const STEADY_MS = 5_000;
+
+/**
+ * A browser does not show why a handshake failed. A refused resume position (400) looks like a
+ * server that is away, so after this many failures the page asks for plain history instead; the
+ * store drops what it already has.
+ */
+const RESUME_ATTEMPTS = 2;
+
+/**
+ * Relative to the page, so that a reverse proxy may serve it under any prefix.
+ * @param {string} page  the page's own URL
+ * @param {string | null} since  `<epoch>:<seq>`
+ */
+export function streamUrl(page, since) {
+  const url = new URL("api/v1/stream", page);
+  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+  // Not through searchParams: it would escape the colon, which the query grammar allows.
+  url.search = since === null ? "history=15m" : `since=${since}`;
+  return url.href;
+}
+
+export class Connection {
+  #page;
+  #resumeFrom;
+  #onMessage;
+  #onLink;
+  #around;
+  #backoff;
+
+  /** @type {Socket | null} */
+  #socket = null;
+  #cancelTimer = () => {};
+  #waiting = false;
+  #heardAt = 0;
+  #openedAt = NaN;
+  #silenceLimitMs = CONNECT_TIMEOUT_MS;
+  #resuming = false;
+  #failedResumes = 0;
+  /** @type {number | null} */
+  #retryMs = null;
+
+  /**
+   * @param {object} wiring
+   * @param {string} wiring.page
+   * @param {() => string | null} wiring.resumeFrom
+   * @param {(message: Message, text: string) => void} wiring.onMessage
+   * @param {(link: Link) => void} wiring.onLink
+   * @param {Surroundings} wiring.around
+   */
+  constructor({ page, resumeFrom, onMessage, onLink, around }) {
+    this.#page = page;
+    this.#resumeFrom = resumeFrom;
+    this.#onMessage = onMessage;
+    this.#onLink = onLink;
+    this.#around = around;
+    this.#backoff = new Backoff(around.random);
+  }
+
+  start() {
+    this.#onLink({ phase: "connecting", detail: "" });
+    this.#open();
+  }
+
+  /** The network came back, or somebody looks at the page again: do not sit out a wait. */
+  wake() {
+    if (this.#waiting) {
+      this.#open();
+    } else if (this.#socket) {
+      this.#checkSilence(this.#socket);
+    }
+  }
+
+  #open() {
+    this.#cancelTimer();
+    this.#waiting = false;
+    const since = this.#failedResumes < RESUME_ATTEMPTS ? this.#resumeFrom() : null;
+    const socket = this.#around.connect(streamUrl(this.#page, since));
+    this.#socket = socket;
+    this.#resuming = since !== null;
+    this.#heardAt = this.#around.now();
+    this.#openedAt = NaN;
+    this.#silenceLimitMs = CONNECT_TIMEOUT_MS;
+
+    socket.onopen = () => {
+      this.#openedAt = this.#around.now();
+      this.#failedResumes = 0;
+    };
+    socket.onmessage = (event) => this.#receive(String(event.data));
+    socket.onclose = (event) => this.#lost(event.code, event.reason);
+    this.#checkSilence(socket);
+  }
+
+  /** @param {string} text */
+  #receive(text) {
+    this.#heardAt = this.#around.now();
+    const message = decode(text);
+    if (message.type === "hello") {
+      this.#silenceLimitMs = 2 * message.heartbeatMs;
+      this.#retryMs = null;
+      if (this.#socket) {
+        this.#checkSilence(this.#socket);
+      }
+      this.#onLink({ phase: "live", detail: "" });
+    } else if (message.type === "bye") {
+      this.#retryMs = message.retryMs;
+    }
+    this.#onMessage(message, text);
+  }
+
+  /**
+   * Gives up a socket that has been silent for too long, or looks again when it could be.
+   * @param {Socket} socket
+   */
+  #checkSilence(socket) {
+    this.#cancelTimer();
+    const left = this.#heardAt + this.#silenceLimitMs - this.#around.now();
+    if (left > 0) {
+      this.#cancelTimer = this.#around.after(left, () => this.#checkSilence(socket));
+      return;
+    }
+    // Its close event may be a minute away when the peer is gone: treat it as closed now.
+    socket.onopen = socket.onmessage = socket.onclose = null;
+    socket.close();
+    this.#lost(ABNORMAL, "");
+  }
+
+  /**
+   * @param {number} code
+   * @param {string} reason
+   */
+  #lost(code, reason) {
+    this.#cancelTimer();
+    this.#socket = null;
+    const final = FINAL_CODES.get(code);
+    if (final) {
+      this.#onLink({ phase: "ended", detail: reason ? `${final}: ${reason}` : final });
+      return;
+    }
+    if (this.#resuming && Number.isNaN(this.#openedAt)) {
+      this.#failedResumes += 1;
+    }
+    if (this.#around.now() - this.#openedAt >= STEADY_MS) {
+      this.#backoff.reset();
+    }
+    const wait = this.#backoff.next(this.#retryMs);
+    this.#waiting = true;
+    this.#onLink({ phase: "reconnecting", detail: reason });
+    this.#cancelTimer = this.#around.after(wait, () => this.#open());
+  }
+}

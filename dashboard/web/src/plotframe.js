@@ -1,0 +1,130 @@
+/**
+ * What all charts on the page have in common: axes, grid, the crosshair that they share, and how a
+ * gap looks.
+ */
+
+import { color } from "./palette.js";
+import { clockTime } from "./units.js";
+
+/**
+ * @typedef {import("uplot")} uPlot
+ * @typedef {import("uplot").Options} Options
+ * @typedef {import("./store.js").Break} Break
+ */
+
+/** All charts are on one time axis, so their plots begin at the same distance from the left. */
+const LEFT_AXIS_WIDTH = 62;
+export const CHART_HEIGHT = 200;
+const FONT = "11px system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif";
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const TIME_STEPS = [
+  ...[1, 2, 5, 10, 15, 30].map((step) => step * SECOND),
+  ...[1, 2, 5, 10, 15, 30].map((step) => step * MINUTE),
+  ...[1, 2, 3, 6, 12, 24].map((step) => step * HOUR),
+];
+
+/**
+ * @param {object} traits
+ * @param {number} traits.width
+ * @param {(u: uPlot, min: number | null, max: number | null) => [number, number]} traits.range
+ * @param {(value: number) => string} traits.label  of the vertical axis
+ * @param {number[]} [traits.steps]  that its labels may be apart
+ * @param {() => Break[]} traits.breaks
+ * @param {(u: uPlot) => void} traits.onCursor
+ * @returns {Options & { scales: import("uplot").Scales }}
+ */
+export function frame({ width, range, label, steps, breaks, onCursor }) {
+  const axis = {
+    stroke: () => color("chart-label"),
+    font: FONT,
+    gap: 6,
+    ticks: { show: false },
+    border: { show: false },
+  };
+  return {
+    width,
+    height: CHART_HEIGHT,
+    ms: 1,
+    padding: [10, 8, 0, 0],
+    legend: { show: false },
+    focus: { alpha: 1 },
+    cursor: {
+      y: false,
+      drag: { x: false, y: false, setScale: false },
+      points: { size: 7, width: 2 },
+      sync: { key: "hostcast", setSeries: false, scales: ["x", null] },
+    },
+    scales: {
+      x: { time: true, auto: false, range: (_, min, max) => [min, max] },
+      y: { range },
+    },
+    axes: [
+      {
+        ...axis,
+        space: 72,
+        size: 26,
+        incrs: TIME_STEPS,
+        grid: { stroke: () => color("chart-grid"), width: 1 },
+        values: (_, splits, __, ___, step) =>
+          splits.map((at) => (step < MINUTE ? clockTime(at) : clockTime(at).slice(0, 5))),
+      },
+      {
+        ...axis,
+        size: LEFT_AXIS_WIDTH,
+        space: 36,
+        ...(steps && { incrs: steps }),
+        grid: { stroke: () => color("chart-grid"), width: 1 },
+        values: (_, splits) => splits.map(label),
+      },
+    ],
+    series: [{}],
+    hooks: {
+      setCursor: [onCursor],
+      drawAxes: [(u) => drawBreaks(u, breaks())],
+    },
+  };
+}
+
+/**
+ * A gap is a tinted band between the samples around it; a restart also has a line and its name.
+ * @param {uPlot} u
+ * @param {Break[]} breaks
+ */
+function drawBreaks(u, breaks) {
+  const { ctx, bbox } = u;
+  const ratio = devicePixelRatio;
+  const { min = 0, max = 0 } = u.scales.x;
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+  ctx.clip();
+  for (const { from, to, reason } of breaks) {
+    if (to < min || from > max) {
+      continue;
+    }
+    const left = u.valToPos(from, "x", true);
+    const right = u.valToPos(to, "x", true);
+    ctx.fillStyle = color("chart-gap", 0.16);
+    ctx.fillRect(left, bbox.top, Math.max(ratio, right - left), bbox.height);
+    if (reason === "restarted") {
+      ctx.strokeStyle = color("chart-restart");
+      ctx.lineWidth = ratio;
+      ctx.setLineDash([4 * ratio, 3 * ratio]);
+      ctx.beginPath();
+      ctx.moveTo(right, bbox.top);
+      ctx.lineTo(right, bbox.top + bbox.height);
+      ctx.stroke();
+      ctx.font = `${10 * ratio}px system-ui, sans-serif`;
+      ctx.fillStyle = color("chart-restart");
+      const name = "restart";
+      const room = bbox.left + bbox.width - right > ctx.measureText(name).width + 8 * ratio;
+      ctx.textAlign = room ? "left" : "right";
+      ctx.textBaseline = "top";
+      ctx.fillText(name, right + (room ? 4 : -4) * ratio, bbox.top + 3 * ratio);
+    }
+  }
+  ctx.restore();
+}

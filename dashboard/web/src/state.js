@@ -1,0 +1,45 @@
+/**
+ * The five things a viewer needs to know about the connection, and the words for them.
+ */
+
+/** @typedef {"connecting" | "live" | "reconnecting" | "stale" | "ended"} State */
+
+/** Two samples overdue are a stall; below this a slow network alone explains it. */
+const LEAST_STALE_MS = 3000;
+
+/** @type {Record<State, string>} */
+export const STATE_TEXT = {
+  connecting: "Connecting",
+  live: "Live",
+  reconnecting: "Reconnecting",
+  stale: "Stale",
+  ended: "Ended",
+};
+
+/**
+ * An open connection whose samples stopped coming is not live, whatever the socket says.
+ * @param {import("./connection.js").Link["phase"]} phase
+ * @param {number} ageMs  of the newest sample, NaN before the first
+ * @param {number} intervalMs
+ * @returns {State}
+ */
+export function stateOf(phase, ageMs, intervalMs) {
+  const overdue = ageMs > Math.max(LEAST_STALE_MS, 2.5 * intervalMs);
+  return phase === "live" && overdue ? "stale" : phase;
+}
+
+/**
+ * @param {number} ageMs
+ * @param {number} intervalMs
+ */
+export function ageText(ageMs, intervalMs) {
+  if (Number.isNaN(ageMs)) {
+    return "no sample yet";
+  }
+  if (ageMs < 2 * Math.max(1000, intervalMs)) {
+    return intervalMs === 1000 ? "every second" : `every ${intervalMs / 1000} s`;
+  }
+  const seconds = Math.floor(ageMs / 1000);
+  const age = seconds < 120 ? `${seconds} s` : `${Math.floor(seconds / 60)} min`;
+  return `last sample ${age} ago`;
+}

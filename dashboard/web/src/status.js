@@ -1,0 +1,133 @@
+/**
+ * The masthead's account of where the data comes from and whether it still does.
+ */
+
+import { byId, element, setText } from "./dom.js";
+import { readingOf } from "./lines.js";
+import { plain } from "./selection.js";
+import { ageText, stateOf, STATE_TEXT } from "./state.js";
+import { bytes, duration, percent, text } from "./units.js";
+
+/**
+ * @typedef {import("./store.js").Store} Store
+ * @typedef {import("./connection.js").Link} Link
+ */
+
+const BANNER_MS = 8000;
+
+export class Status {
+  #store;
+  #pill = byId("state", HTMLElement);
+  #pillText = byId("state-text", HTMLElement);
+  #age = byId("age", HTMLElement);
+  #announcer = byId("announcer", HTMLElement);
+  #banner = byId("banner", HTMLElement);
+  #bannerText = byId("banner-text", HTMLElement);
+  #bannerAction = byId("banner-action", HTMLButtonElement);
+  #facts = byId("host-facts", HTMLElement);
+  #footer = byId("footer", HTMLElement);
+  /** @type {Link} */
+  #link = { phase: "connecting", detail: "" };
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #bannerTimer;
+
+  /** @param {Store} store */
+  constructor(store) {
+    this.#store = store;
+    this.#bannerAction.addEventListener("click", () => location.reload());
+  }
+
+  /** @param {Link} link */
+  setLink(link) {
+    this.#link = link;
+    if (link.phase === "ended") {
+      this.#say(`The stream has ended: ${link.detail}.`, true);
+    }
+  }
+
+  /**
+   * A short message that goes away by itself.
+   * @param {string} message
+   */
+  tell(message) {
+    this.#say(message, false);
+    this.#bannerTimer = setTimeout(() => {
+      this.#banner.hidden = true;
+    }, BANNER_MS);
+  }
+
+  /**
+   * @param {number} now  of the host's clock
+   */
+  draw(now) {
+    const { lastTime, intervalMs } = this.#store;
+    const age = Math.max(0, now - lastTime);
+    const state = stateOf(this.#link.phase, age, intervalMs);
+    if (state !== this.#pill.dataset.state) {
+      this.#pill.dataset.state = state;
+      document.documentElement.dataset.state = state;
+      setText(this.#announcer, `Connection: ${STATE_TEXT[state].toLowerCase()}`);
+    }
+    setText(this.#pillText, STATE_TEXT[state]);
+    setText(this.#age, ageText(age, intervalMs));
+    this.#age.dataset.value = Number.isNaN(age) ? "" : String(Math.round(age));
+    this.#drawFacts();
+  }
+
+  /** The host's name, labels and title, which change only with a `hello`. */
+  drawHost() {
+    const { hello } = this.#store;
+    if (!hello) {
+      return;
+    }
+    const { name, labels } = hello.host;
+    setText(byId("host-name", HTMLElement), name || "unnamed host");
+    document.title = `${name} · hostcast`;
+    const list = byId("host-labels", HTMLElement);
+    const entries = Object.entries(labels);
+    list.replaceChildren(
+      ...entries.map(([key, value]) =>
+        element("li", { class: "label" }, [element("span", { class: "label-key", text: key }), value]),
+      ),
+    );
+    list.hidden = entries.length === 0;
+  }
+
+  #drawFacts() {
+    const { hello, columns, rows } = this.#store;
+    if (!hello) {
+      return;
+    }
+    const { os, kernel, cpus } = hello.host;
+    /** @param {string} name */
+    const newest = (name) => readingOf(plain(columns.values(), name), rows, rows.end - 1);
+    const uptime = newest("system.uptime");
+    const facts = [
+      os,
+      kernel,
+      Number.isNaN(cpus) ? "" : `${cpus} ${cpus === 1 ? "CPU" : "CPUs"}`,
+      Number.isNaN(uptime) ? "" : `up ${duration(uptime)}`,
+    ];
+    setText(this.#facts, facts.filter(Boolean).join("  ·  "));
+
+    const cost = newest("hostcast.process.cpu.utilization");
+    const memory = newest("hostcast.process.memory.usage");
+    const own = [
+      Number.isNaN(cost) ? "" : `${text(percent(cost))} CPU`,
+      Number.isNaN(memory) ? "" : text(bytes(memory)),
+    ].filter(Boolean);
+    const costs = own.length > 0 ? ` · costs this host ${own.join(" and ")}` : "";
+    setText(this.#footer, `${hello.server}${costs}`);
+  }
+
+  /**
+   * @param {string} message
+   * @param {boolean} withAction
+   */
+  #say(message, withAction) {
+    clearTimeout(this.#bannerTimer);
+    setText(this.#bannerText, message);
+    this.#bannerAction.hidden = !withAction;
+    this.#banner.hidden = false;
+  }
+}

@@ -1,0 +1,151 @@
+/**
+ * What the page knows: the host, the series, the samples of the last hour and where they have
+ * gaps. Messages go in, in the order they came; views read.
+ */
+
+import { Rows } from "./rows.js";
+
+/**
+ * @typedef {import("./protocol.js").Hello} Hello
+ * @typedef {import("./protocol.js").Sample} Sample
+ * @typedef {import("./rows.js").Column} Column
+ * @typedef {{ from: number, to: number, reason: string }} Break  between two samples, in Unix ms
+ */
+
+const HELD_MS = 3_600_000;
+const MAX_ROWS = 36_000;
+
+export class Store {
+  /** @type {Hello | null} */
+  hello = null;
+  intervalMs = 1000;
+  rows = new Rows(HELD_MS / 1000);
+  /**
+   * Every series with held values, by id, also those the newest schema no longer has.
+   * @type {Map<string, Column>}
+   */
+  columns = new Map();
+  /**
+   * Grows whenever `columns` changed.
+   */
+  revision = 0;
+  /** @type {Break[]} */
+  breaks = [];
+  /** Gaps ever seen, drawn or not. */
+  gapCount = 0;
+
+  epoch = "";
+  /** Of the newest sample in this epoch. */
+  lastSeq = NaN;
+  lastTime = NaN;
+
+  /** @type {Column[]} in the order of the newest schema */
+  #order = [];
+  /**
+   * The gap that the next sample ends.
+   * @type {string | null}
+   */
+  #openGap = null;
+
+  /** @param {Hello} hello */
+  greet(hello) {
+    if (this.epoch !== "" && hello.epoch !== this.epoch) {
+      this.#markGap("restarted");
+      this.lastSeq = NaN;
+    }
+    this.hello = hello;
+    this.epoch = hello.epoch;
+    this.setInterval(hello.intervalMs);
+  }
+
+  /** @param {number} intervalMs */
+  setInterval(intervalMs) {
+    this.intervalMs = intervalMs;
+    this.rows.setCapacity(Math.min(MAX_ROWS, Math.max(60, Math.ceil(HELD_MS / intervalMs))));
+  }
+
+  /** @param {import("./protocol.js").Series[]} series */
+  setSchema(series) {
+    this.#order = series.map((one) => {
+      const known = this.columns.get(one.id);
+      if (known) {
+        known.series = one;
+        return known;
+      }
+      const column = this.rows.addColumn(one);
+      this.columns.set(one.id, column);
+      return column;
+    });
+    for (const [id, column] of this.columns) {
+      if (!this.#order.includes(column) && !this.#holdsValues(column)) {
+        this.columns.delete(id);
+        this.rows.removeColumn(column);
+      }
+    }
+    this.revision += 1;
+  }
+
+  /** @param {import("./protocol.js").Gap} gap */
+  noteGap(gap) {
+    this.#markGap(gap.reason);
+  }
+
+  /** @param {Sample} sample */
+  append(sample) {
+    if (sample.seq <= this.lastSeq) {
+      return; // history that overlaps what a lost connection had already brought
+    }
+    if (sample.missed) {
+      this.#markGap(sample.missed.reason);
+    } else if (sample.seq > this.lastSeq + 1) {
+      this.#markGap("missing");
+    }
+    if (sample.time <= this.lastTime) {
+      // The host's clock was set back: what was drawn from there on has no place any more.
+      this.rows.truncate(sample.time);
+      this.breaks = this.breaks.filter((one) => one.from < sample.time);
+      this.#markGap("clock");
+    }
+    this.#endGap(sample.time);
+
+    const row = this.rows.push(sample.time, sample.seq);
+    for (let at = 0; at < this.#order.length; at += 1) {
+      this.#order[at].values[row] = sample.values[at] ?? NaN;
+    }
+    this.lastSeq = sample.seq;
+    this.lastTime = sample.time;
+  }
+
+  /**
+   * Where to resume.
+   * @returns {string | null}
+   */
+  position() {
+    return Number.isNaN(this.lastSeq) ? null : `${this.epoch}:${this.lastSeq}`;
+  }
+
+  /** @param {string} reason */
+  #markGap(reason) {
+    if (this.#openGap === null) {
+      this.gapCount += 1;
+      this.#openGap = reason;
+    }
+  }
+
+  /** @param {number} to  the time of the sample that ends it */
+  #endGap(to) {
+    const { rows } = this;
+    if (this.#openGap !== null && rows.end > rows.first) {
+      const from = rows.time[rows.end - 1];
+      rows.push((from + to) / 2, NaN);
+      this.breaks.push({ from, to, reason: this.#openGap });
+      this.breaks = this.breaks.filter((one) => one.to >= rows.time[rows.first]);
+    }
+    this.#openGap = null;
+  }
+
+  /** @param {Column} column */
+  #holdsValues(column) {
+    return column.values.subarray(this.rows.first, this.rows.end).some((value) => !Number.isNaN(value));
+  }
+}

@@ -1,0 +1,272 @@
+/**
+ * The big numbers: one subject each, with what it is made of and how it went.
+ */
+
+import { element, setText } from "./dom.js";
+import { readingOf } from "./lines.js";
+import { devicesOf, interfacesOf } from "./panels.js";
+import { named, physicalDevices, physicalInterfaces, plain } from "./selection.js";
+import { Sparkline } from "./sparkline.js";
+import { bitRate, byteRate, bytes, celsius, load, percent, text } from "./units.js";
+
+/**
+ * @typedef {import("./store.js").Store} Store
+ * @typedef {import("./rows.js").Column} Column
+ * @typedef {import("./view.js").View} View
+ *
+ * @typedef {object} Figure
+ * @property {Column[]} columns  summed, or the highest of them
+ * @property {boolean} [highest]
+ * @property {import("./units.js").Formatter} format
+ * @property {(read: (columns: Column[]) => number) => string} detail
+ * @property {(read: (columns: Column[]) => number) => number} [ceiling]  of the sparkline
+ *
+ * @typedef {object} TileKind
+ * @property {string} id
+ * @property {string} label
+ * @property {string} color
+ * @property {(store: Store) => Figure | null} figure  null where the host has nothing of the kind
+ */
+
+/** @type {TileKind[]} */
+const TILES = [
+  {
+    id: "cpu",
+    label: "CPU",
+    color: "chart-blue",
+    figure(store) {
+      const name = "system.cpu.utilization";
+      const iowait = named(store.columns.values(), name, { "cpu.mode": "iowait" });
+      const steal = named(store.columns.values(), name, { "cpu.mode": "steal" });
+      return unlessNone(plain(store.columns.values(), name), {
+        format: percent,
+        ceiling: () => 1,
+        detail: (read) =>
+          iowait.length === 0
+            ? cpusOf(store)
+            : `iowait ${text(percent(read(iowait)))} · steal ${text(percent(read(steal)))}`,
+      });
+    },
+  },
+  {
+    id: "memory",
+    label: "Memory",
+    color: "chart-purple",
+    figure(store) {
+      const columns = [...store.columns.values()];
+      const limit = plain(columns, "system.memory.limit");
+      return unlessNone(named(columns, "system.memory.usage", { "system.memory.state": "used" }), {
+        format: bytes,
+        ceiling: (read) => read(limit),
+        detail: (read) => `of ${text(bytes(read(limit)))}`,
+      });
+    },
+  },
+  {
+    id: "load",
+    label: "Load",
+    color: "chart-sky",
+    figure(store) {
+      const [five, fifteen] = ["5m", "15m"].map((span) =>
+        plain(store.columns.values(), `system.cpu.load_average.${span}`),
+      );
+      return unlessNone(plain(store.columns.values(), "system.cpu.load_average.1m"), {
+        format: load,
+        detail: (read) =>
+          `${text(load(read(five)))} · ${text(load(read(fifteen)))} over 5 · 15 min`,
+      });
+    },
+  },
+  {
+    id: "network",
+    label: "Network",
+    color: "chart-green",
+    figure(store) {
+      const counted = new Set(physicalInterfaces(interfacesOf(store)));
+      const all = named(store.columns.values(), "system.network.io").filter(({ series }) =>
+        counted.has(series.attributes["network.interface.name"]),
+      );
+      return unlessNone(all, {
+        format: bitRate,
+        detail: (read) =>
+          `↓ ${text(bitRate(read(named(all, "system.network.io", { "network.io.direction": "receive" }))))}` +
+          ` · ↑ ${text(bitRate(read(named(all, "system.network.io", { "network.io.direction": "transmit" }))))}`,
+      });
+    },
+  },
+  {
+    id: "disk",
+    label: "Disk",
+    color: "chart-orange",
+    figure(store) {
+      const counted = new Set(physicalDevices(devicesOf(store)));
+      const all = named(store.columns.values(), "system.disk.io").filter(({ series }) =>
+        counted.has(series.attributes["system.device"]),
+      );
+      return unlessNone(all, {
+        format: byteRate,
+        detail: (read) =>
+          `read ${text(byteRate(read(named(all, "system.disk.io", { "disk.io.direction": "read" }))))}` +
+          ` · write ${text(byteRate(read(named(all, "system.disk.io", { "disk.io.direction": "write" }))))}`,
+      });
+    },
+  },
+  {
+    id: "pressure",
+    label: "Pressure",
+    color: "chart-red",
+    figure(store) {
+      const some = named(store.columns.values(), "system.linux.pressure", {
+        "system.pressure.level": "some",
+      });
+      return unlessNone(some, {
+        highest: true,
+        format: percent,
+        detail: (read) => `most stalled: ${highestOf(some, read, "system.pressure.resource")}`,
+      });
+    },
+  },
+  {
+    id: "temperature",
+    label: "Hottest",
+    color: "chart-yellow",
+    figure(store) {
+      const sensors = named(store.columns.values(), "hw.temperature");
+      return unlessNone(sensors, {
+        highest: true,
+        format: celsius,
+        detail: (read) => highestOf(sensors, read, "hw.name"),
+      });
+    },
+  },
+];
+
+export class Tiles {
+  #store;
+  #tiles;
+  #revision = -1;
+
+  /**
+   * @param {HTMLElement} parent
+   * @param {Store} store
+   */
+  constructor(parent, store) {
+    this.#store = store;
+    this.#tiles = TILES.map((kind) => new Tile(kind, parent));
+  }
+
+  /** @param {View} view */
+  draw(view) {
+    if (this.#revision !== this.#store.revision) {
+      this.#revision = this.#store.revision;
+      for (const tile of this.#tiles) {
+        tile.rebuild(this.#store);
+      }
+    }
+    for (const tile of this.#tiles) {
+      tile.draw(this.#store, view);
+    }
+  }
+}
+
+class Tile {
+  #kind;
+  #value = element("span", { class: "tile-value", text: "–" });
+  #unit = element("span", { class: "tile-unit" });
+  #detail = element("p", { class: "tile-detail", text: "Waiting for the first sample" });
+  #root;
+  #sparkline;
+  /** @type {Figure | null} */
+  #figure = null;
+
+  /**
+   * @param {TileKind} kind
+   * @param {HTMLElement} parent
+   */
+  constructor(kind, parent) {
+    this.#kind = kind;
+    const canvas = element("canvas", { class: "sparkline", attributes: { "aria-hidden": "true" } });
+    this.#sparkline = new Sparkline(canvas, kind.color);
+    // Not every host has these; they appear when it turns out that this one does.
+    const optional = kind.id === "pressure" || kind.id === "temperature";
+    this.#root = element("article", { class: "tile", testid: `tile-${kind.id}`, hidden: optional }, [
+      element("h2", { class: "tile-label", text: kind.label }),
+      element("p", { class: "tile-figure" }, [this.#value, this.#unit]),
+      this.#detail,
+      canvas,
+    ]);
+    parent.append(this.#root);
+  }
+
+  /** @param {Store} store */
+  rebuild(store) {
+    if (store.revision > 0) {
+      this.#figure = this.#kind.figure(store);
+      this.#root.hidden = this.#figure === null;
+    }
+  }
+
+  /**
+   * @param {Store} store
+   * @param {View} view
+   */
+  draw({ rows }, view) {
+    const figure = this.#figure;
+    if (!figure || view.last < 0) {
+      return;
+    }
+    const combine = figure.highest ? highestReading : readingOf;
+    const value = combine(figure.columns, rows, view.last);
+    /** @param {Column[]} columns */
+    const read = (columns) => readingOf(columns, rows, view.last);
+    const { number, unit } = figure.format(value);
+    setText(this.#value, number);
+    setText(this.#unit, unit);
+    setText(this.#detail, figure.detail(read));
+    this.#value.dataset.value = Number.isNaN(value) ? "" : String(value);
+    this.#sparkline.draw(rows, view, (row) => combine(figure.columns, rows, row), figure.ceiling?.(read));
+  }
+}
+
+/**
+ * @param {Column[]} columns
+ * @param {import("./rows.js").Rows} rows
+ * @param {number} row
+ */
+function highestReading(columns, rows, row) {
+  const present = columns.map((column) => rows.reading(column, row)).filter((value) => !Number.isNaN(value));
+  return present.length === 0 ? NaN : Math.max(...present);
+}
+
+/**
+ * @param {Column[]} columns
+ * @param {(columns: Column[]) => number} read
+ * @param {string} attribute
+ */
+function highestOf(columns, read, attribute) {
+  let name = "–";
+  let highest = -Infinity;
+  for (const column of columns) {
+    const value = read([column]);
+    if (value > highest) {
+      highest = value;
+      name = column.series.attributes[attribute] ?? name;
+    }
+  }
+  return name;
+}
+
+/** @param {Store} store */
+function cpusOf({ hello }) {
+  const cpus = hello?.host.cpus ?? NaN;
+  return Number.isNaN(cpus) ? "" : `${cpus} ${cpus === 1 ? "CPU" : "CPUs"}`;
+}
+
+/**
+ * @param {Column[]} columns
+ * @param {Omit<Figure, "columns">} traits
+ * @returns {Figure | null}
+ */
+function unlessNone(columns, traits) {
+  return columns.length === 0 ? null : { columns, ...traits };
+}

@@ -1,0 +1,33 @@
+/**
+ * The piece of the past that is on the screen. Every view of one draw gets the same, so that all
+ * charts share one time axis.
+ */
+
+/**
+ * @typedef {object} View
+ * @property {number} from  Unix ms at the left edge
+ * @property {number} to  Unix ms at the right edge
+ * @property {number} first  first row to draw, one before the left edge where there is one
+ * @property {number} end  one past the last row to draw
+ * @property {number} last  the newest row that is a sample, -1 if there is none
+ */
+
+const SHORTEST_MS = 60_000;
+
+/**
+ * @param {import("./rows.js").Rows} rows
+ * @param {number} to
+ * @param {number | "all"} span  milliseconds
+ * @returns {View}
+ */
+export function viewOf(rows, to, span) {
+  const held = rows.end > rows.first ? to - rows.time[rows.first] : 0;
+  const from = to - (span === "all" ? Math.max(SHORTEST_MS, held) : span);
+  const end = rows.lowerBound(to + 1);
+  const first = Math.max(rows.first, rows.lowerBound(from) - 1);
+  let last = end - 1;
+  while (last >= rows.first && rows.isBreak(last)) {
+    last -= 1;
+  }
+  return { from, to, first, end, last: last >= rows.first ? last : -1 };
+}

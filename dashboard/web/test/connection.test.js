@@ -1,0 +1,176 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { Backoff } from "../src/backoff.js";
+import { Connection, streamUrl } from "../src/connection.js";
+
+/** A browser's surroundings with a clock that moves by hand and sockets that do as they are told. */
+class Bench {
+  /** @type {any[]} */
+  sockets = [];
+  /** @type {{ at: number, then: () => void }[]} */
+  timers = [];
+  /** @type {string[]} */
+  phases = [];
+  detail = "";
+  time = 0;
+  /** @type {string | null} */
+  position = null;
+
+  constructor() {
+    this.connection = new Connection({
+      page: "http://host:7117/prefix/",
+      resumeFrom: () => this.position,
+      onMessage: () => {},
+      onLink: (link) => {
+        this.phases.push(link.phase);
+        this.detail = link.detail;
+      },
+      around: {
+        connect: (url) => {
+          const socket = { url, closed: false, close: () => (socket.closed = true) };
+          this.sockets.push(socket);
+          return /** @type {any} */ (socket);
+        },
+        now: () => this.time,
+        after: (ms, then) => {
+          const timer = { at: this.time + ms, then };
+          this.timers.push(timer);
+          return () => (this.timers = this.timers.filter((one) => one !== timer));
+        },
+        random: () => 0.5,
+      },
+    });
+    this.connection.start();
+  }
+
+  get socket() {
+    return this.sockets[this.sockets.length - 1];
+  }
+
+  /** @param {object} [extra] */
+  accept(extra = {}) {
+    this.socket.onopen();
+    this.say({ type: "hello", heartbeat_ms: 1000, ...extra });
+  }
+
+  /** @param {object} message */
+  say(message) {
+    this.socket.onmessage({ data: JSON.stringify(message) });
+  }
+
+  /** @param {number} code */
+  hangUp(code, reason = "") {
+    this.socket.onclose({ code, reason });
+  }
+
+  /** @param {number} ms */
+  wait(ms) {
+    this.time += ms;
+    const due = this.timers.filter(({ at }) => at <= this.time);
+    this.timers = this.timers.filter(({ at }) => at > this.time);
+    due.forEach(({ then }) => then());
+  }
+}
+
+test("the address is relative to the page", () => {
+  assert.equal(streamUrl("http://h:1/", null), "ws://h:1/api/v1/stream?history=15m");
+  assert.equal(streamUrl("https://h/p/?x#y", "ab:7"), "wss://h/p/api/v1/stream?since=ab:7");
+});
+
+test("the ceiling doubles up to ten seconds, and jitter takes any part of it", () => {
+  const highest = new Backoff(() => 1);
+  assert.deepEqual([0, 1, 2, 3, 4, 5, 6].map(() => highest.next()), [500, 1000, 2000, 4000, 8000, 10_000, 10_000]);
+  assert.equal(new Backoff(() => 0).next(), 0);
+  const asked = new Backoff(() => 1);
+  assert.deepEqual([asked.next(3000), asked.next(3000)], [3000, 6000]);
+  assert.equal(new Backoff(() => 1).next(60_000), 60_000);
+});
+
+test("it is live from the hello on", () => {
+  const bench = new Bench();
+  assert.deepEqual(bench.phases, ["connecting"]);
+  bench.accept();
+  assert.deepEqual(bench.phases, ["connecting", "live"]);
+});
+
+test("after a loss it comes back and resumes", () => {
+  const bench = new Bench();
+  bench.accept();
+  bench.position = "ab:7";
+  bench.hangUp(1006);
+  assert.equal(bench.phases.at(-1), "reconnecting");
+  bench.wait(250);
+  assert.equal(bench.sockets.length, 2);
+  assert.ok(bench.socket.url.endsWith("?since=ab:7"));
+});
+
+test("the wait begins from what the bye asked for", () => {
+  const bench = new Bench();
+  bench.accept();
+  bench.say({ type: "bye", reason: "shutting_down", retry_ms: 4000 });
+  bench.hangUp(1001);
+  bench.wait(1999);
+  assert.equal(bench.sockets.length, 1);
+  bench.wait(1);
+  assert.equal(bench.sockets.length, 2);
+});
+
+test("a final code ends it, with the reason", () => {
+  for (const code of [1008, 4401, 4403]) {
+    const bench = new Bench();
+    bench.accept();
+    bench.hangUp(code, "no");
+    bench.wait(100_000);
+    assert.equal(bench.phases.at(-1), "ended");
+    assert.match(bench.detail, /: no$/);
+    assert.equal(bench.sockets.length, 1);
+  }
+});
+
+test("a silent peer is given up after two heartbeats, a heartbeat keeps it", () => {
+  const bench = new Bench();
+  bench.accept();
+  bench.wait(1500);
+  bench.say({ type: "heartbeat", seq: 1, time: 1 });
+  bench.wait(1500);
+  assert.equal(bench.phases.at(-1), "live");
+  bench.wait(500);
+  assert.equal(bench.sockets[0].closed, true);
+  assert.equal(bench.phases.at(-1), "reconnecting");
+});
+
+test("a handshake that never ends is given up", () => {
+  const bench = new Bench();
+  bench.wait(10_000);
+  assert.equal(bench.phases.at(-1), "reconnecting");
+});
+
+test("a resume that is refused twice becomes plain history, until something opens", () => {
+  const bench = new Bench();
+  bench.accept();
+  bench.position = "ab:7";
+  bench.hangUp(1006);
+  for (let attempt = 0; attempt < 2; attempt += 1) {
+    bench.wait(10_000);
+    assert.match(bench.socket.url, /since=/);
+    bench.hangUp(1006);
+  }
+  bench.wait(10_000);
+  assert.match(bench.socket.url, /history=/);
+  bench.accept();
+  bench.hangUp(1006);
+  bench.wait(10_000);
+  assert.match(bench.socket.url, /since=/);
+});
+
+test("waking ends a wait, and finds out about a dead peer", () => {
+  const bench = new Bench();
+  bench.accept();
+  bench.hangUp(1006);
+  bench.connection.wake();
+  assert.equal(bench.sockets.length, 2);
+  bench.accept();
+  bench.time += 60_000; // asleep: no timer ran
+  bench.connection.wake();
+  assert.equal(bench.phases.at(-1), "reconnecting");
+});

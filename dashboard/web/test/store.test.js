@@ -1,0 +1,154 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { Store } from "../src/store.js";
+
+const CPU = { id: "cpu", name: "cpu", unit: "1", attributes: {}, intervalMs: null };
+const DISK = { id: "disk", name: "disk", unit: "By", attributes: {}, intervalMs: null };
+
+/** @param {string} [epoch] */
+const hello = (epoch = "aa", intervalMs = 1000) => ({
+  type: /** @type {const} */ ("hello"),
+  protocol: "1",
+  server: "hostcast/0.1.0",
+  host: { name: "h", os: "", kernel: "", cpus: 1, bootId: "", labels: {} },
+  epoch,
+  intervalMs,
+  heartbeatMs: 15_000,
+});
+
+/** @param {number} seq */
+const sample = (seq, values = [seq / 100], time = seq * 1000, missed = null) => ({
+  seq,
+  time,
+  elapsedMs: 1000,
+  values,
+  missed,
+});
+
+/** @param {string} reason */
+const gap = (reason) => ({ type: /** @type {const} */ ("gap"), epoch: "aa", fromSeq: 1, toSeq: null, reason });
+
+function started(series = [CPU]) {
+  const store = new Store();
+  store.greet(hello());
+  store.setSchema(series);
+  return store;
+}
+
+/** @param {Store} store */
+const seqs = ({ rows }) => [...rows.seq.subarray(rows.first, rows.end)];
+
+/** @param {Store} store */
+const values = ({ rows, columns }, id = "cpu") => [
+  ...(columns.get(id)?.values.subarray(rows.first, rows.end) ?? []),
+];
+
+test("samples that follow each other have no break between them", () => {
+  const store = started();
+  [1, 2, 3].forEach((seq) => store.append(sample(seq)));
+  assert.deepEqual(seqs(store), [1, 2, 3]);
+  assert.deepEqual(values(store), [0.01, 0.02, 0.03]);
+  assert.equal(store.gapCount, 0);
+  assert.equal(store.position(), "aa:3");
+});
+
+test("a jump in seq is a break", () => {
+  const store = started();
+  store.append(sample(1));
+  store.append(sample(5));
+  assert.deepEqual(seqs(store), [1, NaN, 5]);
+  assert.deepEqual(store.breaks, [{ from: 1000, to: 5000, reason: "missing" }]);
+  assert.equal(store.rows.samples, 2);
+});
+
+test("a gap message and the jump that it explains are one gap", () => {
+  const store = started();
+  store.append(sample(1));
+  store.noteGap(gap("slow"));
+  store.append(sample(5));
+  assert.equal(store.gapCount, 1);
+  assert.equal(store.breaks[0].reason, "slow");
+});
+
+test("missed ticks are a break although seq goes on", () => {
+  const store = started();
+  store.append(sample(1));
+  store.append(sample(2, [0.5], 9000, { ticks: 7, reason: "suspended" }));
+  assert.deepEqual(seqs(store), [1, NaN, 2]);
+  assert.equal(store.breaks[0].reason, "suspended");
+});
+
+test("a new epoch is one restart, announced or not", () => {
+  for (const announced of [true, false]) {
+    const store = started();
+    store.append(sample(100));
+    store.greet(hello("bb"));
+    if (announced) {
+      store.noteGap(gap("restarted"));
+    }
+    store.setSchema([CPU]);
+    store.append(sample(1, [0.1], 130_000));
+    assert.deepEqual(seqs(store), [100, NaN, 1]);
+    assert.equal(store.breaks[0].reason, "restarted");
+    assert.equal(store.gapCount, 1);
+    assert.equal(store.position(), "bb:1");
+  }
+});
+
+test("history that overlaps what is held is not held twice", () => {
+  const store = started();
+  [1, 2, 3].forEach((seq) => store.append(sample(seq)));
+  store.greet(hello());
+  store.setSchema([CPU]);
+  [2, 3, 4].forEach((seq) => store.append(sample(seq)));
+  assert.deepEqual(seqs(store), [1, 2, 3, 4]);
+  assert.equal(store.gapCount, 0);
+});
+
+test("the schema may change between samples", () => {
+  const store = started();
+  store.append(sample(1, [0.1]));
+  store.setSchema([DISK, CPU]);
+  store.append(sample(2, [500, 0.2]));
+  store.setSchema([DISK]);
+  store.append(sample(3, [600]));
+  assert.deepEqual(values(store), [0.1, 0.2, NaN]);
+  assert.deepEqual(values(store, "disk"), [NaN, 500, 600]);
+});
+
+test("a series that left, and of which nothing is held, is forgotten", () => {
+  const store = started([CPU, DISK]);
+  store.append(sample(1, [0.1, NaN]));
+  store.setSchema([CPU]);
+  assert.deepEqual([...store.columns.keys()], ["cpu"]);
+});
+
+test("a clock that was set back replaces what it contradicts", () => {
+  const store = started();
+  [1, 2, 3, 4].forEach((seq) => store.append(sample(seq)));
+  store.append(sample(5, [0.9], 2500));
+  assert.deepEqual(seqs(store), [1, 2, NaN, 5]);
+  assert.equal(store.rows.samples, 3);
+  const times = [...store.rows.time.subarray(store.rows.first, store.rows.end)];
+  assert.deepEqual(times, [...times].sort((a, b) => a - b));
+});
+
+test("an hour is held, at the interval of the daemon", () => {
+  const store = started();
+  for (let seq = 1; seq <= 10_000; seq += 1) {
+    store.append(sample(seq));
+  }
+  assert.equal(store.rows.samples, 3600);
+  assert.equal(store.rows.seq[store.rows.first], 6401);
+  assert.deepEqual(values(store).slice(-2), [99.99, 100]);
+  assert.ok(store.rows.time.length <= 8192, "memory does not grow past twice what is held");
+});
+
+test("a slow series keeps its reading until the next is overdue", () => {
+  const store = started([{ ...CPU, intervalMs: 3000 }]);
+  [0.5, NaN, NaN, NaN, NaN, NaN, NaN, NaN].forEach((value, at) => store.append(sample(at + 1, [value])));
+  const { rows, columns } = store;
+  const column = /** @type {import("../src/rows.js").Column} */ (columns.get("cpu"));
+  const read = [0, 3, 6, 7].map((row) => rows.reading(column, rows.first + row));
+  assert.deepEqual(read, [0.5, 0.5, 0.5, NaN]);
+});
