@@ -36,8 +36,7 @@ fn run() -> Result<(), String> {
 
     let dist = match env::var_os(PREBUILT).filter(|path| !path.is_empty()) {
         Some(path) => prebuilt(PathBuf::from(path))?,
-        None => bundle::build(Path::new("web"), &out_dir)
-            .map_err(|error| format!("{error}\n{}", ways_out()))?,
+        None => bundle::build(Path::new("web"), &out_dir).map_err(|error| format!("{error}\n{}", ways_out()))?,
     };
     table::write(&dist, &out_dir)
 }

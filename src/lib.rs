@@ -3,13 +3,26 @@
 //! The modules in reading order, which is the order in which the data flows:
 //!
 //! - [`metric`] is the table of what can be measured, [`sample`] the plain data of one tick.
-//! - [`collector`] reads the host.
+//! - [`collector`] reads the host, [`sampler`] ticks and asks the collectors.
+//! - [`history`] is the ring, [`hub`] the place where the sampler and the subscribers meet.
+//! - [`protocol`] is what goes over the wire, [`server`] sends it.
+//! - [`daemon`] composes all of that, and stops it; [`signals`] tells it when.
 //!
-//! Around them: [`cli`] is what may be typed, [`config`] what the daemon is told to do, [`logging`] where events go.
+//! Around them: [`cli`] is what may be typed, [`config`] what the daemon is told to do, [`logging`]
+//! where events go, [`clock`] what time it is, [`vital`] the threads that must not die.
 
 pub mod cli;
+pub mod clock;
 pub mod collector;
 pub mod config;
+pub mod daemon;
+pub mod history;
+pub mod hub;
 pub mod logging;
 pub mod metric;
+pub mod protocol;
 pub mod sample;
+pub mod sampler;
+pub mod server;
+pub mod signals;
+pub mod vital;

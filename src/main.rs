@@ -32,7 +32,7 @@ fn serve(args: ServeArgs) -> ExitCode {
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    match daemon::serve(config) {
+    match daemon::serve(&config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
     }

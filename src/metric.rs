@@ -73,7 +73,7 @@ impl Serialize for Unit {
 }
 
 /// One row of the table: a kind of number that hostcast can publish.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Metric {
     /// The OpenTelemetry name, which is also the name on the wire.
     pub name: &'static str,

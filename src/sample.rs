@@ -9,17 +9,16 @@ use std::{
 
 use serde::Serialize;
 
-use crate::metric::{Metric, Unit};
+use crate::metric::Metric;
 
 /// One number over time: a metric, with the attributes that tell its siblings apart.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Series {
     /// Name and attributes in one string, `name{attribute=value,…}`; unique within a schema.
     pub id: Box<str>,
-    /// The OpenTelemetry name of the metric.
-    pub name: &'static str,
-    /// The unit of the values.
-    pub unit: Unit,
+    /// What is measured.
+    #[serde(flatten)]
+    pub metric: &'static Metric,
     /// What tells this series from the others of its metric, in alphabetical order.
     pub attributes: BTreeMap<&'static str, Box<str>>,
     /// How far apart two readings are, where that is longer than the sampler's interval: the
@@ -50,7 +49,7 @@ impl Series {
         if !attributes.is_empty() {
             id.push('}');
         }
-        Self { id: id.into(), name: metric.name, unit: metric.unit, attributes, interval_ms: None }
+        Self { id: id.into(), metric, attributes, interval_ms: None }
     }
 }
 
@@ -63,14 +62,14 @@ pub struct Schema {
     pub series: Vec<Series>,
 }
 
-/// One tick: when it was taken, and a value for each series of its schema.
+/// One tick of the sampler: when it was taken, and a value for each series of its schema.
 #[derive(Clone, Debug)]
-pub struct Sample {
-    /// Position in the epoch, from 1, one more for each sample taken.
-    pub seq: u64,
-    /// Wall-clock time of the reading.
+pub struct Reading {
+    /// Wall-clock time.
     pub time: SystemTime,
-    /// Measured time since the sample before, suspension included. Every rate in this sample is
+    /// The same moment on `CLOCK_BOOTTIME`, which nobody can set: ages are counted on it.
+    pub moment: Duration,
+    /// Measured time since the reading before, suspension included. Every rate in this reading is
     /// an average over exactly this span, unless its series has a longer one of its own.
     pub elapsed: Duration,
     /// Ticks before this one that were not taken, if there were any.
@@ -79,6 +78,15 @@ pub struct Sample {
     pub schema: Arc<Schema>,
     /// One value per series; NaN is "no reading" and is sent as null.
     pub values: Box<[f64]>,
+}
+
+/// A reading that has its place in the stream.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    /// Position in the epoch, from 1, one more for each reading published.
+    pub seq: u64,
+    /// What was read.
+    pub reading: Reading,
 }
 
 /// Why ticks were not taken, and how many.
@@ -101,14 +109,9 @@ pub enum MissedReason {
 }
 
 impl Sample {
-    /// Milliseconds since the Unix epoch; 0 for a clock set before 1970.
-    pub fn unix_ms(&self) -> u64 {
-        unix_ms(self.time)
-    }
-
     /// Bytes that this sample occupies in the history, its schema (shared) left out.
     pub fn footprint(&self) -> usize {
-        size_of::<Self>() + size_of_val(&*self.values)
+        size_of::<Self>() + size_of_val(&*self.reading.values)
     }
 }
 

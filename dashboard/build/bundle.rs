@@ -5,14 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What the page is made of. Tests and `node_modules` beside it do not count as a change.
-const SOURCES: &[&str] = &[
-    "build.mjs",
-    "icon.svg",
-    "index.html",
-    "package-lock.json",
-    "package.json",
-    "src",
-];
+const SOURCES: &[&str] = &["build.mjs", "icon.svg", "index.html", "package-lock.json", "package.json", "src"];
 
 const LOCK: &str = "package-lock.json";
 
@@ -42,36 +35,21 @@ fn install(work: &Path) -> Result<(), String> {
     // No install scripts: esbuild's binary comes as a package of its own, and what is not run
     // cannot do harm. Development packages (the type checker) are not needed to build.
     run(Command::new("npm")
-        .args([
-            "ci",
-            "--omit=dev",
-            "--ignore-scripts",
-            "--no-audit",
-            "--no-fund",
-        ])
+        .args(["ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"])
         .current_dir(work))?;
     fs::write(&stamp, lock).map_err(|error| format!("cannot write {}: {error}", stamp.display()))
 }
 
 fn run(command: &mut Command) -> Result<(), String> {
     let program = command.get_program().to_string_lossy().into_owned();
-    let arguments: Vec<_> = command
-        .get_args()
-        .map(|arg| arg.to_string_lossy())
-        .collect();
+    let arguments: Vec<_> = command.get_args().map(|arg| arg.to_string_lossy()).collect();
     let line = format!("{program} {}", arguments.join(" "));
-    let output = command
-        .output()
-        .map_err(|error| format!("cannot run `{line}`: {error}"))?;
+    let output = command.output().map_err(|error| format!("cannot run `{line}`: {error}"))?;
     if output.status.success() {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    Err(format!(
-        "`{line}` failed ({}):\n{}",
-        output.status,
-        said.trim()
-    ))
+    Err(format!("`{line}` failed ({}):\n{}", output.status, said.trim()))
 }
 
 /// Copies a file or a folder over whatever was there: a deleted source must not linger.

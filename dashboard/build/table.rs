@@ -28,30 +28,15 @@ pub fn write(dist: &Path, out_dir: &Path) -> Result<(), String> {
     fs::write(out_dir.join("assets.rs"), table).map_err(|error| error.to_string())
 }
 
-fn entry(
-    dist: &Path,
-    file: &Path,
-    number: usize,
-    embedded: &Path,
-    table: &mut String,
-) -> Result<(), String> {
-    let name = file
-        .strip_prefix(dist)
-        .expect("listed below dist")
-        .to_str()
-        .ok_or("its name is not UTF-8")?;
+fn entry(dist: &Path, file: &Path, number: usize, embedded: &Path, table: &mut String) -> Result<(), String> {
+    let name = file.strip_prefix(dist).expect("listed below dist").to_str().ok_or("its name is not UTF-8")?;
     let content_type = content_type(file).ok_or("no content type is known for its extension")?;
     let content = fs::read(file).map_err(|error| error.to_string())?;
 
     fs::write(embedded.join(number.to_string()), &content).map_err(|error| error.to_string())?;
-    fs::write(embedded.join(format!("{number}.gz")), compress(&content))
-        .map_err(|error| error.to_string())?;
+    fs::write(embedded.join(format!("{number}.gz")), compress(&content)).map_err(|error| error.to_string())?;
 
-    let path = if name == "index.html" {
-        "/".to_owned()
-    } else {
-        format!("/{name}")
-    };
+    let path = if name == "index.html" { "/".to_owned() } else { format!("/{name}") };
     let etag = format!("\"{:016x}\"", fingerprint(&content));
     let immutable = name.starts_with("assets/");
     write!(
@@ -88,16 +73,14 @@ fn content_type(file: &Path) -> Option<&'static str> {
 
 /// The header carries no time stamp: the same page always gives the same bytes.
 fn compress(content: &[u8]) -> Vec<u8> {
-    let mut encoder = GzBuilder::new()
-        .mtime(0)
-        .write(Vec::new(), Compression::best());
+    let mut encoder = GzBuilder::new().mtime(0).write(Vec::new(), Compression::best());
     encoder.write_all(content).expect("a Vec takes every write");
     encoder.finish().expect("a Vec takes every write")
 }
 
 /// FNV-1a: an entity tag has to change with the content, and need not withstand an attacker.
 fn fingerprint(content: &[u8]) -> u64 {
-    content.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
+    content
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }

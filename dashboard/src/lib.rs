@@ -55,10 +55,7 @@ mod tests {
     fn the_root_is_the_page() {
         let page = find("/").expect("there is a page");
         assert_eq!(page.content_type, "text/html; charset=utf-8");
-        assert!(
-            !page.immutable,
-            "the page names the others, so it must be asked for anew"
-        );
+        assert!(!page.immutable, "the page names the others, so it must be asked for anew");
         assert!(text(page).starts_with("<!doctype html>"));
         assert!(find("/index.html").is_none(), "one file has one address");
         assert!(find("").is_none());
@@ -67,14 +64,9 @@ mod tests {
     #[test]
     fn the_page_refers_to_what_is_embedded() {
         let references = references(text(find("/").unwrap()));
-        assert_eq!(
-            references.len(),
-            3,
-            "script, style and icon: {references:?}"
-        );
+        assert_eq!(references.len(), 3, "script, style and icon: {references:?}");
         for reference in references {
-            let asset = find(&format!("/{reference}"))
-                .unwrap_or_else(|| panic!("{reference} is not embedded"));
+            let asset = find(&format!("/{reference}")).unwrap_or_else(|| panic!("{reference} is not embedded"));
             assert!(asset.immutable, "{reference} has a hash in its name");
         }
     }
@@ -84,19 +76,14 @@ mod tests {
         for asset in ASSETS {
             assert!(!asset.identity.is_empty(), "{} is empty", asset.path);
             assert_eq!(asset.gzip[..2], [0x1f, 0x8b], "{} is not gzip", asset.path);
-            assert!(
-                asset.etag.len() > 2 && asset.etag.starts_with('"') && asset.etag.ends_with('"')
-            );
+            assert!(asset.etag.len() > 2 && asset.etag.starts_with('"') && asset.etag.ends_with('"'));
         }
     }
 
     #[test]
     fn the_page_stays_small() {
         let total: usize = ASSETS.iter().map(|asset| asset.gzip.len()).sum();
-        assert!(
-            total <= 45 * 1024,
-            "the dashboard weighs {total} bytes gzipped"
-        );
+        assert!(total <= 45 * 1024, "the dashboard weighs {total} bytes gzipped");
     }
 
     /// It has to work on a host without a way to the internet, and tell nobody who looks at it.
@@ -116,10 +103,7 @@ mod tests {
     fn the_page_has_nothing_inline() {
         let page = text(find("/").unwrap());
         assert!(!page.contains("style=") && !page.contains("<style"));
-        assert_eq!(
-            page.matches("<script").count(),
-            page.matches("<script type=\"module\" src=").count()
-        );
+        assert_eq!(page.matches("<script").count(), page.matches("<script type=\"module\" src=").count());
         assert!(ASSETS.iter().all(|asset| !text(asset).contains("data:")));
     }
 }

@@ -1,0 +1,199 @@
+//! The ring: the recent past, bounded by time and by bytes.
+
+use std::{collections::VecDeque, fmt, str::FromStr, sync::Arc, time::Duration};
+
+use crate::{
+    config::HistoryConfig,
+    sample::{Reading, Sample},
+};
+
+/// Names one life of the ring: random, and new for every new ring, so that a position from before a
+/// restart cannot be taken for one from after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Epoch(u64);
+
+/// The last sample that a client has seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Position {
+    /// The life of the ring that `seq` belongs to.
+    pub epoch: Epoch,
+    /// 0 is "before the first sample".
+    pub seq: u64,
+}
+
+/// Samples in order of `seq`, without holes, newest last.
+///
+/// The oldest few are past the bounds already and no longer offered to newcomers. They are kept so
+/// that a subscriber who was offered the oldest sample and is still reading does not lose it to the
+/// very next tick.
+#[derive(Debug)]
+pub struct History {
+    epoch: Epoch,
+    window: Duration,
+    max_bytes: usize,
+    samples: VecDeque<Arc<Sample>>,
+    /// How many samples at the front are past the bounds.
+    retired: usize,
+    /// Footprint of the samples that are not retired.
+    bytes: usize,
+    next_seq: u64,
+}
+
+impl History {
+    /// An empty ring.
+    pub fn new(epoch: Epoch, config: &HistoryConfig) -> Self {
+        Self {
+            epoch,
+            window: config.window,
+            max_bytes: usize::try_from(config.max_bytes).unwrap_or(usize::MAX),
+            samples: VecDeque::new(),
+            retired: 0,
+            bytes: 0,
+            next_seq: 1,
+        }
+    }
+
+    /// Appends a reading as the next sample and lets go of what is past the bounds.
+    ///
+    /// The newest sample is always held, whatever the bounds.
+    pub fn push(&mut self, reading: Reading) -> Arc<Sample> {
+        let sample = Arc::new(Sample { seq: self.next_seq, reading });
+        self.next_seq += 1;
+        self.bytes += sample.footprint();
+        self.samples.push_back(Arc::clone(&sample));
+        self.retire(sample.reading.moment);
+        while self.retired > Self::retired_limit(self.samples.len()) {
+            self.samples.pop_front();
+            self.retired -= 1;
+        }
+        sample
+    }
+
+    fn retire(&mut self, now: Duration) {
+        while self.retired + 1 < self.samples.len() {
+            let oldest = &self.samples[self.retired];
+            let age = now.saturating_sub(oldest.reading.moment);
+            if age <= self.window && self.bytes <= self.max_bytes {
+                break;
+            }
+            self.bytes -= oldest.footprint();
+            self.retired += 1;
+        }
+    }
+
+    /// A minute's worth at 1 s and the default window, and always a few.
+    fn retired_limit(held: usize) -> usize {
+        8 + held / 16
+    }
+
+    /// This ring's epoch.
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// The oldest sample that is offered; equal to [`next_seq`](Self::next_seq) while there is none.
+    pub fn oldest_seq(&self) -> u64 {
+        self.oldest_held() + self.retired as u64
+    }
+
+    /// The oldest sample that can still be read.
+    pub fn oldest_held(&self) -> u64 {
+        self.next_seq - self.samples.len() as u64
+    }
+
+    /// The number that the next sample will have.
+    pub fn next_seq(&self) -> u64 {
+        self.next_seq
+    }
+
+    /// The sample `seq`, if it is held.
+    pub fn get(&self, seq: u64) -> Option<&Arc<Sample>> {
+        let index = seq.checked_sub(self.oldest_held())?;
+        self.samples.get(usize::try_from(index).ok()?)
+    }
+
+    /// The newest sample.
+    pub fn newest(&self) -> Option<&Arc<Sample>> {
+        self.samples.back()
+    }
+
+    /// Held samples from `seq` on, oldest first; all of them if `seq` is older than the oldest.
+    pub fn from(&self, seq: u64) -> impl Iterator<Item = &Arc<Sample>> {
+        let skipped = seq.saturating_sub(self.oldest_held());
+        self.samples.iter().skip(usize::try_from(skipped).unwrap_or(usize::MAX))
+    }
+
+    /// The first offered sample that was taken at most `span` before the newest one.
+    pub fn seq_within(&self, span: Duration) -> u64 {
+        let Some(newest) = self.newest() else { return self.next_seq };
+        let start = newest.reading.moment.saturating_sub(span);
+        let index = self.samples.partition_point(|sample| sample.reading.moment < start);
+        (self.oldest_held() + index as u64).max(self.oldest_seq())
+    }
+
+    /// Samples on offer, and the bytes they occupy.
+    pub fn size(&self) -> (usize, usize) {
+        (self.samples.len() - self.retired, self.bytes)
+    }
+}
+
+impl Epoch {
+    /// A new random epoch.
+    pub fn random() -> Self {
+        Self(getrandom::u64().expect("the kernel gives random bytes: without them nothing here is safe"))
+    }
+}
+
+impl fmt::Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.epoch, self.seq)
+    }
+}
+
+/// The text was not an epoch or a position as [`Display`](fmt::Display) writes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a position: expected <epoch>:<seq> as in a hello and a sample, 16 hexadecimal digits and a number")]
+pub struct ParsePositionError;
+
+impl FromStr for Epoch {
+    type Err = ParsePositionError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let lowercase_hex = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c);
+        if text.len() != 16 || !text.bytes().all(lowercase_hex) {
+            return Err(ParsePositionError);
+        }
+        u64::from_str_radix(text, 16).map(Self).map_err(|_| ParsePositionError)
+    }
+}
+
+impl FromStr for Position {
+    type Err = ParsePositionError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (epoch, seq) = text.split_once(':').ok_or(ParsePositionError)?;
+        if !seq.bytes().all(|c| c.is_ascii_digit()) {
+            return Err(ParsePositionError);
+        }
+        Ok(Self { epoch: epoch.parse()?, seq: seq.parse().map_err(|_| ParsePositionError)? })
+    }
+}
+
+impl serde::Serialize for Epoch {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Epoch {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}

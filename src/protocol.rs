@@ -1,0 +1,18 @@
+//! Protocol v1: every message, in both directions.
+//!
+//! The server writes samples with [`SampleText`] (one pass, straight from the ring, only the series
+//! that the subscriber asked for); everything else, and everything on the client's side, is a
+//! [`Message`]. Both ends share these definitions, and a property test holds them together.
+
+mod message;
+mod projection;
+mod sample_text;
+
+pub use self::{
+    message::{
+        Bye, Heartbeat, Hello, HelloHost, HistoryChunk, Message, Notice, SchemaMessage, SeriesText, WireSample,
+        WireValues,
+    },
+    projection::{Encoding, MetricFilter, Projection, UnknownMetric},
+    sample_text::{SampleText, rounded},
+};

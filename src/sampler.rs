@@ -1,0 +1,208 @@
+//! The sampler: one thread that ticks on a grid, asks the collectors, and publishes.
+//!
+//! Invariant: nothing a subscriber does can be felt here. The thread waits only for its clock and
+//! for its stop channel.
+
+mod grid;
+mod status;
+
+use std::{
+    io,
+    sync::{Arc, mpsc},
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use tracing::debug;
+
+pub use self::status::{CollectorState, CollectorStatus, SamplerStatus, StatusReport};
+use self::{
+    grid::{Grid, Tick},
+    status::Outcome,
+};
+use crate::{
+    clock::{Now, boottime},
+    collector::{CollectError, Fill, Scheduled, Shape},
+    hub::Hub,
+    sample::{Reading, Schema, Series},
+    vital::{self, OnDeath},
+};
+
+/// A collector whose source is not there is asked again after this long: a driver may be loaded late.
+const ASK_AGAIN_AFTER: Duration = Duration::from_mins(1);
+
+/// A sampler that has its collectors and no thread yet.
+pub struct Prepared {
+    rounds: Rounds,
+}
+
+/// The running sampler. Dropping it stops the thread and waits for it.
+#[derive(Debug)]
+pub struct Sampler {
+    stop: Option<mpsc::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Sampler {
+    /// A sampler that will tick every `interval`.
+    pub fn prepare(interval: Duration, collectors: Vec<Scheduled>) -> Prepared {
+        Prepared { rounds: Rounds::new(interval, collectors) }
+    }
+}
+
+impl Prepared {
+    /// What the sampler says about itself, once it runs.
+    pub fn status(&self) -> Arc<SamplerStatus> {
+        Arc::clone(&self.rounds.status)
+    }
+
+    /// Starts the thread.
+    pub fn start(mut self, hub: Hub, on_death: &OnDeath) -> io::Result<Sampler> {
+        let (stop, stopped) = mpsc::channel();
+        let thread = vital::spawn("sampler", on_death, move || self.rounds.run(&hub, &stopped))?;
+        Ok(Sampler { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Sampler {
+    fn drop(&mut self) {
+        // The thread waits on this channel, so it ends now rather than at its next tick.
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // The only error is a panic, and `OnDeath` has told of that.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The collectors and the schema they make up together.
+struct Rounds {
+    interval: Duration,
+    slots: Vec<Slot>,
+    schema: Arc<Schema>,
+    status: Arc<SamplerStatus>,
+}
+
+/// One collector between two ticks.
+struct Slot {
+    scheduled: Scheduled,
+    /// When it is due again, on `CLOCK_BOOTTIME`.
+    due: Duration,
+    /// Whether its source was there the last time it was asked.
+    available: bool,
+    /// How many values it has in the schema.
+    width: usize,
+}
+
+impl Rounds {
+    fn new(interval: Duration, collectors: Vec<Scheduled>) -> Self {
+        let slots = collectors
+            .into_iter()
+            .map(|scheduled| Slot { scheduled, due: Duration::ZERO, available: true, width: 0 })
+            .collect();
+        let status = Arc::new(SamplerStatus::new(interval, boottime()));
+        Self { interval, slots, schema: Arc::new(Schema { revision: 0, series: Vec::new() }), status }
+    }
+
+    fn run(&mut self, hub: &Hub, stopped: &mpsc::Receiver<()>) {
+        // Rates need a reading to start from. It is taken and thrown away: what has no baseline is
+        // never published.
+        let baseline = Now::read();
+        self.collect(baseline.boottime);
+        self.make_all_due();
+        let mut grid = Grid::new(baseline, self.interval);
+        loop {
+            let wait = grid.wait(Now::read());
+            if !wait.is_zero() {
+                match stopped.recv_timeout(wait) {
+                    Err(mpsc::RecvTimeoutError::Timeout) => continue,
+                    Ok(()) | Err(mpsc::RecvTimeoutError::Disconnected) => return,
+                }
+            }
+            let now = Now::read();
+            let tick = grid.take(now);
+            let values = self.collect(now.boottime);
+            let reading = self.reading(now, tick, values);
+            hub.publish(reading);
+            self.status.ticked(now.boottime, tick.missed, boottime().saturating_sub(now.boottime));
+        }
+    }
+
+    fn reading(&self, now: Now, tick: Tick, values: Box<[f64]>) -> Reading {
+        if let Some(missed) = tick.missed {
+            debug!(ticks = missed.ticks, reason = ?missed.reason, "ticks were not taken");
+        }
+        Reading {
+            time: now.wall,
+            moment: now.boottime,
+            elapsed: tick.elapsed,
+            missed: tick.missed,
+            schema: Arc::clone(&self.schema),
+            values,
+        }
+    }
+
+    /// The slow ones too shall have a value in the very first sample.
+    fn make_all_due(&mut self) {
+        for slot in self.slots.iter_mut().filter(|slot| slot.available) {
+            slot.due = Duration::ZERO;
+        }
+    }
+
+    /// Asks every collector that is due and brings the schema up to date.
+    fn collect(&mut self, now: Duration) -> Box<[f64]> {
+        let mut fill = Fill::new(now, self.schema.series.len());
+        let mut changed = self.schema.revision == 0;
+        for slot in &mut self.slots {
+            changed |= slot.collect(&mut fill, self.interval, &self.status) == Shape::Changed;
+        }
+        if changed {
+            let series = self.slots.iter().flat_map(Slot::series).collect();
+            self.schema = Arc::new(Schema { revision: self.schema.revision + 1, series });
+        }
+        fill.into_values()
+    }
+}
+
+impl Slot {
+    fn collect(&mut self, fill: &mut Fill, interval: Duration, status: &SamplerStatus) -> Shape {
+        let before = fill.len();
+        if fill.now() < self.due {
+            // Not its turn. What it said last is not repeated: these values are missing here.
+            fill.resize(before + self.width);
+            return Shape::Same;
+        }
+        let started = boottime();
+        let result = self.scheduled.collector.collect(fill);
+        self.available = !matches!(result, Err(CollectError::Unavailable(_)));
+        let width = if self.available { self.scheduled.collector.series().len() } else { 0 };
+        let resized = std::mem::replace(&mut self.width, width) != width;
+        if result.is_err() {
+            // Whatever it pushed before it failed is not to be trusted.
+            fill.resize(before);
+        }
+        fill.resize(before + width);
+        self.schedule(fill.now(), interval);
+
+        let (shape, outcome) = match result {
+            Ok(shape) => (shape, Outcome::Ok(fill.take_problem())),
+            Err(CollectError::Unavailable(why)) => (Shape::Same, Outcome::Unavailable(why)),
+            Err(CollectError::Failed(why)) => (Shape::Same, Outcome::Failed(why)),
+        };
+        status.collected(self.scheduled.collector.name(), outcome, boottime().saturating_sub(started));
+        if resized { Shape::Changed } else { shape }
+    }
+
+    fn schedule(&mut self, now: Duration, interval: Duration) {
+        let every = if self.available { self.scheduled.every.unwrap_or_default() } else { ASK_AGAIN_AFTER };
+        // The grid says when a reading is taken: this only picks the tick, which may come early
+        // because this one was late.
+        self.due = (now + every).saturating_sub(interval / 2);
+    }
+
+    fn series(&self) -> impl Iterator<Item = Series> {
+        let interval_ms = self.scheduled.every.map(|every| every.as_millis() as u64);
+        let series = self.scheduled.collector.series()[..self.width].iter().cloned();
+        series.map(move |series| Series { interval_ms, ..series })
+    }
+}

@@ -1,0 +1,254 @@
+//! The server: HTTP by warp inside our own accept loop, and the stream on sockets of its own.
+//!
+//! warp and hyper are used here and nowhere else.
+
+mod accept;
+mod assets;
+mod handshake;
+mod problem;
+mod query;
+mod respond;
+mod routes;
+mod samples;
+mod status;
+mod stream;
+mod view;
+
+use std::{io, sync::Arc, time::Duration};
+
+use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::watch,
+    time::timeout,
+};
+use tracing::debug;
+
+pub use self::accept::BindError;
+use self::{
+    accept::{Accepted, ConnectionSlot, Connections, Listener},
+    stream::{Settings, Streams},
+    view::Views,
+};
+use crate::{
+    clock::boottime,
+    config::{Config, Listen},
+    hub::{Hub, Joined},
+    protocol::{Hello, HelloHost, Message},
+    sampler::SamplerStatus,
+    vital::OnDeath,
+};
+
+/// The most that a request's head may be: browsers send far less, and each connection may hold one.
+const MAX_HEAD_BYTES: usize = 16 << 10;
+/// How long a subscriber gets to answer our close.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// When a subscriber that was sent away may try again; it spreads that with jitter.
+const RETRY_MS: u64 = 1_000;
+
+/// A server that has its ports and serves nobody yet.
+#[derive(Debug)]
+pub struct Server {
+    listeners: Vec<Listener>,
+    context: Arc<Context>,
+    header_timeout: Duration,
+}
+
+/// What the routes share.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) hub: Hub,
+    pub(crate) host: HelloHost,
+    pub(crate) sampler: Arc<SamplerStatus>,
+    pub(crate) views: Views,
+    pub(crate) streams: Streams,
+    pub(crate) connections: Connections,
+    /// The newest `seq`, for those who follow over HTTP.
+    pub(crate) published: watch::Sender<u64>,
+    pub(crate) stopping: watch::Sender<bool>,
+    /// When the daemon was started, on `CLOCK_BOOTTIME`.
+    pub(crate) started: Duration,
+    pub(crate) history_window: Duration,
+    heartbeat: Duration,
+}
+
+/// Who is at the other end of a connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Peer {
+    /// The address, as it stands in the log.
+    pub(crate) address: Arc<str>,
+    pub(crate) slot: ConnectionSlot,
+}
+
+/// The server could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// A place to listen at could not be had.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The threads of the stream could not be started.
+    #[error("cannot start the stream's threads")]
+    Streams(#[source] io::Error),
+}
+
+impl Server {
+    /// Takes the ports and starts the stream's threads. Must be called within a tokio runtime.
+    pub fn bind(
+        config: &Config,
+        hub: Hub,
+        host: HelloHost,
+        sampler: Arc<SamplerStatus>,
+        on_death: &OnDeath,
+    ) -> Result<Self, ServerError> {
+        let listeners = config.server.listen.iter().map(Listener::bind).collect::<Result<_, _>>()?;
+        let limits = &config.server.limits;
+        let settings = Settings {
+            heartbeat: config.server.heartbeat,
+            ping_interval: limits.ping_interval,
+            close_timeout: CLOSE_TIMEOUT,
+        };
+        let streams = Streams::start(&hub, &settings, on_death).map_err(ServerError::Streams)?;
+        let context = Arc::new(Context {
+            host,
+            sampler,
+            views: Views::new(hub.clone(), usize::try_from(limits.max_backlog_bytes).unwrap_or(usize::MAX)),
+            streams,
+            connections: Connections::new(limits),
+            published: watch::Sender::new(0),
+            stopping: watch::Sender::new(false),
+            started: boottime(),
+            history_window: config.history.window,
+            heartbeat: config.server.heartbeat,
+            hub,
+        });
+        let follower = Arc::downgrade(&context);
+        context.hub.on_publish(move || {
+            if let Some(context) = follower.upgrade().filter(|context| context.published.receiver_count() > 0) {
+                context.published.send_replace(context.hub.next_seq() - 1);
+            }
+        });
+        Ok(Self { listeners, context, header_timeout: limits.header_timeout })
+    }
+
+    /// Where it listens, with the ports that the kernel chose where it was asked to.
+    pub fn addresses(&self) -> io::Result<Vec<Listen>> {
+        self.listeners.iter().map(Listener::address).collect()
+    }
+
+    /// Serves until `shutdown` resolves, then says goodbye to everyone and waits for them to go, for
+    /// at most `grace`.
+    pub async fn run(self, shutdown: impl Future<Output = ()>, grace: Duration) {
+        let Self { listeners, context, header_timeout } = self;
+        let accepting: Vec<_> = listeners
+            .into_iter()
+            .map(|listener| tokio::spawn(accept_all(listener, Arc::clone(&context), header_timeout)))
+            .collect();
+        shutdown.await;
+        for task in &accepting {
+            task.abort();
+        }
+        for task in accepting {
+            // The task is dropped when this returns, and its listener with it: the port is free.
+            let _ = task.await;
+        }
+        context.stopping.send_replace(true);
+        context.streams.drain("shutting_down", RETRY_MS);
+        if timeout(grace, context.connections.all_gone()).await.is_err() {
+            let (open, _) = context.connections.count();
+            debug!(open, "connections were still open when the grace period ended");
+        }
+    }
+}
+
+async fn accept_all(listener: Listener, context: Arc<Context>, header_timeout: Duration) {
+    let service = TowerToHyperService::new(warp::service(routes::routes(&context)));
+    loop {
+        let accepted = listener.accept().await;
+        let ip = match &accepted {
+            Accepted::Tcp(_, ip) => Some(*ip),
+            Accepted::Unix(_) => None,
+        };
+        let slot = match context.connections.admit(ip) {
+            Ok(slot) => slot,
+            Err(why) => {
+                debug!(peer = ?ip, "refused a connection: {why}");
+                tokio::spawn(accept::refuse(accepted, why));
+                continue;
+            }
+        };
+        let address = ip.map_or_else(|| "unix".into(), |ip| ip.to_string().into());
+        let peer = Peer { address, slot };
+        let stopping = context.stopping.subscribe();
+        let service = service.clone();
+        match accepted {
+            Accepted::Tcp(io, _) => tokio::spawn(serve(io, service, peer, header_timeout, stopping)),
+            Accepted::Unix(io) => tokio::spawn(serve(io, service, peer, header_timeout, stopping)),
+        };
+    }
+}
+
+/// Serves one connection until it ends or becomes a stream.
+async fn serve<I, F>(
+    io: I,
+    service: TowerToHyperService<F>,
+    peer: Peer,
+    header_timeout: Duration,
+    mut stopping: watch::Receiver<bool>,
+) where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    TowerToHyperService<F>:
+        hyper::service::Service<Request<Incoming>, Response = warp::reply::Response, Error = std::convert::Infallible>,
+    <TowerToHyperService<F> as hyper::service::Service<Request<Incoming>>>::Future: Send,
+{
+    let address = Arc::clone(&peer.address);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer.clone());
+        hyper::service::Service::call(&service, request)
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(header_timeout)
+        .max_buf_size(MAX_HEAD_BYTES)
+        .serve_connection(TokioIo::new(io), service)
+        .with_upgrades();
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = &mut connection => Some(ended),
+        // The only other outcome is that the sender is gone, and with it the daemon.
+        _ = stopping.changed() => None,
+    };
+    let ended = if let Some(ended) = ended {
+        ended
+    } else {
+        connection.as_mut().graceful_shutdown();
+        connection.await
+    };
+    if let Err(error) = ended {
+        debug!(peer = %address, %error, "a connection ended badly");
+    }
+}
+
+impl Context {
+    /// The first message to a subscriber.
+    pub(crate) fn hello(&self, joined: &Joined) -> Message {
+        let (protocol, server) = Hello::protocol_and_server();
+        Message::Hello(Hello {
+            protocol,
+            server,
+            host: self.host.clone(),
+            epoch: joined.epoch,
+            interval_ms: self.interval_ms(),
+            oldest_seq: joined.oldest_seq,
+            next_seq: joined.next_seq,
+            heartbeat_ms: self.heartbeat.as_millis() as u64,
+        })
+    }
+
+    pub(crate) fn interval_ms(&self) -> u64 {
+        self.sampler.interval().as_millis() as u64
+    }
+}

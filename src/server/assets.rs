@@ -1,0 +1,62 @@
+//! The dashboard's files, as the `dashboard` crate has built them in.
+
+use hostcast_dashboard::Asset;
+use hyper::{
+    HeaderMap, StatusCode,
+    header::{
+        ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderValue,
+        IF_NONE_MATCH, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    },
+};
+use warp::reply::Response;
+
+/// Everything comes from here, the stream included, and no other page may frame this one.
+const POLICY: &str = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// A file whose name holds its hash never changes.
+const FOREVER: &str = "public, max-age=31536000, immutable";
+/// The page itself is asked for each time, and mostly answered with 304.
+const ASK_AGAIN: &str = "no-cache";
+
+/// The answer to a request for a file.
+pub(crate) fn respond(asset: &'static Asset, headers: &HeaderMap) -> Response {
+    let gzip = accepts_gzip(headers);
+    let unchanged = headers.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok()).is_some_and(|known| {
+        known.split(',').any(|tag| tag.trim().trim_start_matches("W/") == asset.etag || tag.trim() == "*")
+    });
+    let mut response = if unchanged {
+        let mut response = Response::default();
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        response
+    } else {
+        Response::new(if gzip { asset.gzip } else { asset.identity }.into())
+    };
+    let headers = response.headers_mut();
+    // Weak, because the same tag stands for the compressed and for the plain bytes.
+    if let Ok(tag) = HeaderValue::from_str(&format!("W/{}", asset.etag)) {
+        headers.insert(ETAG, tag);
+    }
+    let mut set = |name, value| headers.insert(name, HeaderValue::from_static(value));
+    set(CACHE_CONTROL, if asset.immutable { FOREVER } else { ASK_AGAIN });
+    set(VARY, "accept-encoding");
+    set(CONTENT_TYPE, asset.content_type);
+    set(CONTENT_SECURITY_POLICY, POLICY);
+    set(X_CONTENT_TYPE_OPTIONS, "nosniff");
+    set(X_FRAME_OPTIONS, "DENY");
+    set(REFERRER_POLICY, "no-referrer");
+    if gzip && !unchanged {
+        set(CONTENT_ENCODING, "gzip");
+    }
+    response
+}
+
+/// Whether `gzip` is listed and not refused with `q=0` (RFC 9110, section 12.5.3).
+fn accepts_gzip(headers: &HeaderMap) -> bool {
+    headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok()).any(|list| {
+        list.split(',').any(|item| {
+            let mut parts = item.split(';').map(str::trim);
+            let named = parts.next().is_some_and(|coding| coding.eq_ignore_ascii_case("gzip") || coding == "*");
+            let weight = parts.find_map(|part| part.strip_prefix("q=")).map_or(Some(1.0), |q| q.parse::<f32>().ok());
+            named && weight.is_some_and(|weight| weight > 0.0)
+        })
+    })
+}

@@ -1,0 +1,118 @@
+//! The opening handshake of RFC 6455, and the moment in which the socket changes hands: from hyper
+//! to a lane of the stream.
+
+use std::sync::Arc;
+
+use headers::{HeaderMapExt, SecWebsocketAccept, SecWebsocketKey, SecWebsocketVersion, Upgrade};
+use hyper::{
+    HeaderMap, StatusCode,
+    header::{CONNECTION, HeaderValue, SEC_WEBSOCKET_PROTOCOL},
+    upgrade::{OnUpgrade, Parts, Upgraded},
+};
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpStream, UnixStream};
+use tracing::debug;
+use warp::reply::Response;
+
+use super::{
+    Context, Peer,
+    problem::Problem,
+    query::StreamQuery,
+    stream::{Newcomer, Socket},
+};
+use crate::{hub::Start, protocol::Encoding};
+
+/// Answers a request for the stream, and hands the socket over once the answer is out.
+pub(crate) fn accept(
+    context: &Arc<Context>,
+    query: &str,
+    headers: &HeaderMap,
+    upgrade: Option<OnUpgrade>,
+    peer: Peer,
+) -> Result<Response, Problem> {
+    let query = StreamQuery::parse(query)?;
+    let key = websocket_key(headers)?;
+    let upgrade = upgrade.ok_or_else(not_a_websocket)?;
+    let encoding = encoding(headers)?;
+    if let Start::After(_) = query.start {
+        context.hub.join(query.start).map_err(|error| Problem::parameter("since", error))?;
+    }
+    let chosen = encoding.unwrap_or(Encoding::Json);
+    let view = context.views.get(chosen, query.metrics);
+    let view = view.map_err(|error| Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()))?;
+
+    let context = Arc::clone(context);
+    tokio::spawn(async move {
+        let Ok(upgraded) = upgrade.await else {
+            debug!(peer = %peer.address, "a client left during its handshake");
+            return;
+        };
+        let Some((socket, early)) = take_socket(upgraded) else {
+            debug!(peer = %peer.address, "a client's socket broke during its handshake");
+            return;
+        };
+        let identity = Arc::clone(&context);
+        let hello = Box::new(move |joined: &_| identity.hello(joined));
+        context.streams.join(Newcomer { socket, slot: peer.slot, view, start: query.start, hello, early });
+    });
+
+    let mut response = Response::default();
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.typed_insert(Upgrade::websocket());
+    headers.typed_insert(SecWebsocketAccept::from(key));
+    if let Some(encoding) = encoding {
+        headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(encoding.subprotocol()));
+    }
+    Ok(response)
+}
+
+/// Section 4.2.1: what makes a request an opening handshake.
+fn websocket_key(headers: &HeaderMap) -> Result<SecWebsocketKey, Problem> {
+    let upgrades = headers.typed_get::<headers::Connection>().is_some_and(|connection| connection.contains("upgrade"));
+    let to_websocket = headers.typed_get::<Upgrade>().is_some_and(|upgrade| upgrade == Upgrade::websocket());
+    let version = headers.typed_get::<SecWebsocketVersion>() == Some(SecWebsocketVersion::V13);
+    if !upgrades || !to_websocket || !version {
+        return Err(not_a_websocket());
+    }
+    let key = headers.typed_get::<SecWebsocketKey>();
+    key.ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "Sec-WebSocket-Key must be 16 bytes in base64"))
+}
+
+fn not_a_websocket() -> Problem {
+    let message =
+        "this is a WebSocket (version 13): connect with ws://, or read /api/v1/samples?format=ndjson&follow=true";
+    Problem::new(StatusCode::UPGRADE_REQUIRED, message)
+}
+
+/// The first offered subprotocol that is ours; `None` where none was offered.
+fn encoding(headers: &HeaderMap) -> Result<Option<Encoding>, Problem> {
+    let mut offered = Vec::new();
+    for value in headers.get_all(SEC_WEBSOCKET_PROTOCOL) {
+        let list = value.to_str().unwrap_or_default();
+        offered.extend(list.split(',').map(str::trim));
+    }
+    if offered.is_empty() {
+        return Ok(None);
+    }
+    let chosen = Encoding::negotiate(offered);
+    chosen.map(Some).ok_or_else(|| {
+        let known = [Encoding::Json, Encoding::Compact].map(Encoding::subprotocol).join(" and ");
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            format!("Sec-WebSocket-Protocol: none of the subprotocols is spoken here; known are {known}"),
+        )
+    })
+}
+
+/// The bare socket under hyper, and what hyper had read from it already.
+fn take_socket(upgraded: Upgraded) -> Option<(Socket, bytes::Bytes)> {
+    match upgraded.downcast::<TokioIo<TcpStream>>() {
+        Ok(Parts { io, read_buf, .. }) => Some((Socket::from_tcp(io.into_inner()).ok()?, read_buf)),
+        Err(upgraded) => {
+            let Parts { io, read_buf, .. } = upgraded.downcast::<TokioIo<UnixStream>>().ok()?;
+            Some((Socket::from_unix(io.into_inner()).ok()?, read_buf))
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What a client is told when something is wrong with its request: one line of JSON.
+
+use std::convert::Infallible;
+
+use hyper::{StatusCode, header};
+use serde::Serialize;
+use warp::{
+    Rejection,
+    reject::MethodNotAllowed,
+    reply::{Reply, Response},
+};
+
+use super::respond;
+
+/// An answer that is not what was asked for.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    status: StatusCode,
+    /// The parameter of the query that is wrong, if it is one.
+    parameter: Option<String>,
+    message: String,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    error: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameter: Option<&'a str>,
+}
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self { status, parameter: None, message: message.into() }
+    }
+
+    /// The parameter `name` is wrong, and why.
+    pub(crate) fn parameter(name: &str, why: impl std::fmt::Display) -> Self {
+        let message = format!("{name}: {why}");
+        Self { status: StatusCode::BAD_REQUEST, parameter: Some(name.into()), message }
+    }
+}
+
+impl Reply for Problem {
+    fn into_response(self) -> Response {
+        let body = Body { error: &self.message, parameter: self.parameter.as_deref() };
+        let mut response = respond::json(self.status, &body);
+        let headers = response.headers_mut();
+        match self.status {
+            StatusCode::METHOD_NOT_ALLOWED => {
+                headers.insert(header::ALLOW, header::HeaderValue::from_static("GET, HEAD"));
+            }
+            StatusCode::UPGRADE_REQUIRED => {
+                headers.insert(header::UPGRADE, header::HeaderValue::from_static("websocket"));
+                headers.insert(header::SEC_WEBSOCKET_VERSION, header::HeaderValue::from_static("13"));
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+/// The answer to a request that no route took.
+pub(crate) async fn unmatched(rejection: Rejection) -> Result<Response, Infallible> {
+    let problem = if rejection.find::<MethodNotAllowed>().is_some() {
+        Problem::new(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are understood here")
+    } else {
+        Problem::new(
+            StatusCode::NOT_FOUND,
+            "nothing is here: see / for the dashboard and /api/v1/status for the daemon",
+        )
+    };
+    Ok(problem.into_response())
+}

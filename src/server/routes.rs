@@ -1,0 +1,84 @@
+//! Which path leads where.
+
+use std::{convert::Infallible, sync::Arc};
+
+use hyper::{HeaderMap, upgrade::OnUpgrade};
+use warp::{
+    Filter,
+    filters::BoxedFilter,
+    path::FullPath,
+    reply::{Reply, Response},
+};
+
+use super::{Context, Peer, assets, handshake, problem, problem::Problem, query, samples, status};
+
+/// Every route, and an answer for everything else.
+pub(super) fn routes(context: &Arc<Context>) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone + use<> {
+    stream(context)
+        .or(query_route(context, warp::path!("api" / "v1" / "samples").boxed(), samples::respond))
+        .unify()
+        .or(query_route(context, warp::path!("api" / "v1" / "schema").boxed(), |context, query| {
+            Ok(status::schema(context, &query::schema_query(query)?))
+        }))
+        .unify()
+        .or(query_route(context, warp::path!("api" / "v1" / "status").boxed(), |context, query| {
+            query::no_query(query)?;
+            Ok(status::status(context))
+        }))
+        .unify()
+        .or(query_route(context, warp::path!("healthz").boxed(), |context, query| {
+            query::no_query(query)?;
+            Ok(status::health(context))
+        }))
+        .unify()
+        .or(files())
+        .unify()
+        .recover(problem::unmatched)
+        .unify()
+}
+
+/// A route that answers a GET by its query alone.
+fn query_route(
+    context: &Arc<Context>,
+    path: BoxedFilter<()>,
+    answer: fn(&Arc<Context>, &str) -> Result<Response, Problem>,
+) -> BoxedFilter<(Response,)> {
+    let context = Arc::clone(context);
+    path.and(get_or_head())
+        .and(raw_query())
+        .map(move |query: String| answer(&context, &query).unwrap_or_else(Reply::into_response))
+        .boxed()
+}
+
+fn stream(context: &Arc<Context>) -> BoxedFilter<(Response,)> {
+    let context = Arc::clone(context);
+    warp::path!("api" / "v1" / "stream")
+        .and(warp::get())
+        .and(raw_query())
+        .and(warp::header::headers_cloned())
+        .and(warp::ext::optional::<OnUpgrade>())
+        .and(warp::ext::get::<Peer>())
+        .map(move |query: String, headers: HeaderMap, upgrade: Option<OnUpgrade>, peer: Peer| {
+            handshake::accept(&context, &query, &headers, upgrade, peer).unwrap_or_else(Reply::into_response)
+        })
+        .boxed()
+}
+
+fn files() -> BoxedFilter<(Response,)> {
+    get_or_head()
+        .and(warp::path::full())
+        .and(warp::header::headers_cloned())
+        .and_then(async |path: FullPath, headers: HeaderMap| {
+            let asset = hostcast_dashboard::find(path.as_str());
+            asset.map(|asset| assets::respond(asset, &headers)).ok_or_else(warp::reject::not_found)
+        })
+        .boxed()
+}
+
+fn get_or_head() -> impl Filter<Extract = (), Error = warp::Rejection> + Clone {
+    warp::get().or(warp::head()).unify()
+}
+
+fn raw_query() -> impl Filter<Extract = (String,), Error = Infallible> + Clone {
+    warp::query::raw().or(warp::any().map(String::new)).unify()
+}

@@ -1,0 +1,253 @@
+//! `/api/v1/samples`: the stream's samples over plain HTTP, for curl, spreadsheets and scripts.
+//!
+//! The answer is written piece by piece, straight from the ring, as fast as the client reads: neither
+//! a long history nor a slow reader takes memory.
+
+mod csv;
+
+use std::{sync::Arc, time::SystemTime};
+
+use bytes::Bytes;
+use futures_util::{Stream, stream};
+use hyper::header::{HeaderName, HeaderValue};
+use serde::Serialize;
+use tokio::sync::watch;
+use warp::reply::{Reply, Response};
+
+use self::csv::Csv;
+use super::{
+    Context,
+    problem::Problem,
+    query::{Format, SamplesQuery},
+    respond,
+};
+use crate::{
+    history::Epoch,
+    hub::{Gap, GapReason, Hub, Joined},
+    protocol::{Encoding, Message, MetricFilter, Projection, SampleText},
+    sample::Sample,
+};
+
+/// About as much as one piece of the answer has.
+const PIECE_BYTES: usize = 64 << 10;
+/// Samples taken from the ring at a time.
+const SAMPLES_PER_RUN: usize = 64;
+/// Where a CSV has no room for it, the gap before its first row stands in the head of the answer.
+const GAP_HEADER: HeaderName = HeaderName::from_static("hostcast-gap");
+
+/// Answers a query.
+pub(crate) fn respond(context: &Arc<Context>, query: &str) -> Result<Response, Problem> {
+    let query = SamplesQuery::parse(query)?;
+    let joined = context.hub.join(query.start).map_err(|error| Problem::parameter("since", error))?;
+    let writer: Box<dyn Writer> = match query.format {
+        Format::Json => Box::new(Json::new(&joined, context.interval_ms())),
+        Format::Ndjson => Box::new(Ndjson),
+        Format::Csv => Box::new(Csv::default()),
+    };
+    let content_type = writer.content_type();
+    let feed = Feed {
+        hub: context.hub.clone(),
+        news: query.follow.then(|| (context.published.subscribe(), context.stopping.subscribe())),
+        filter: query.metrics,
+        since: query.since,
+        until: query.until,
+        end: joined.next_seq,
+        cursor: joined.cursor,
+        epoch: joined.epoch,
+        gap: joined.gap,
+        projection: None,
+        writer: Some(writer),
+    };
+    let mut response = warp::reply::stream(feed.into_stream()).into_response();
+    respond::describe(&mut response, content_type);
+    if let (Some(gap), Format::Csv) = (joined.gap, query.format) {
+        let text = serde_json::to_string(&gap).unwrap_or_default();
+        if let Ok(value) = HeaderValue::try_from(text) {
+            response.headers_mut().insert(GAP_HEADER, value);
+        }
+    }
+    Ok(response)
+}
+
+/// A format of the answer. Gets everything in order, and appends what it writes to `text`.
+trait Writer: Send + Sync {
+    fn content_type(&self) -> &'static str;
+    /// What stands before everything else.
+    fn begin(&mut self, _text: &mut Vec<u8>, _newest: Option<&Sample>, _filter: &MetricFilter) {}
+    fn gap(&mut self, text: &mut Vec<u8>, gap: &Gap);
+    fn sample(&mut self, text: &mut Vec<u8>, sample: SampleText<'_>);
+    /// What stands behind everything else.
+    fn end(&mut self, _text: &mut Vec<u8>) {}
+}
+
+/// The messages of `hostcast.v1.json`, one a line.
+struct Ndjson;
+
+impl Writer for Ndjson {
+    fn content_type(&self) -> &'static str {
+        "application/x-ndjson"
+    }
+
+    fn gap(&mut self, text: &mut Vec<u8>, gap: &Gap) {
+        text.extend(Message::Gap(*gap).to_text());
+        text.push(b'\n');
+    }
+
+    fn sample(&mut self, text: &mut Vec<u8>, sample: SampleText<'_>) {
+        sample.message(text);
+        text.push(b'\n');
+    }
+}
+
+/// One document: where the samples lie in the ring, and the samples.
+struct Json {
+    head: Head,
+    gaps: Vec<Gap>,
+    begun: bool,
+}
+
+#[derive(Serialize)]
+struct Head {
+    epoch: Epoch,
+    interval_ms: u64,
+    oldest_seq: u64,
+    next_seq: u64,
+}
+
+impl Json {
+    fn new(joined: &Joined, interval_ms: u64) -> Self {
+        let &Joined { epoch, oldest_seq, next_seq, .. } = joined;
+        Self { head: Head { epoch, interval_ms, oldest_seq, next_seq }, gaps: Vec::new(), begun: false }
+    }
+}
+
+impl Writer for Json {
+    fn content_type(&self) -> &'static str {
+        "application/json"
+    }
+
+    fn begin(&mut self, text: &mut Vec<u8>, _: Option<&Sample>, _: &MetricFilter) {
+        text.extend(serde_json::to_vec(&self.head).unwrap_or_default());
+        text.pop();
+        text.extend_from_slice(b",\"samples\":[");
+    }
+
+    fn gap(&mut self, _: &mut Vec<u8>, gap: &Gap) {
+        self.gaps.push(*gap);
+    }
+
+    fn sample(&mut self, text: &mut Vec<u8>, sample: SampleText<'_>) {
+        text.extend_from_slice(if std::mem::replace(&mut self.begun, true) { b",\n" } else { b"\n" });
+        sample.object(text);
+    }
+
+    fn end(&mut self, text: &mut Vec<u8>) {
+        text.extend_from_slice(b"],\"gaps\":");
+        text.extend(serde_json::to_vec(&self.gaps).unwrap_or_default());
+        text.extend_from_slice(b"}\n");
+    }
+}
+
+/// One answer on its way.
+struct Feed {
+    hub: Hub,
+    /// Where it follows the present: the newest `seq`, and whether the daemon is stopping.
+    news: Option<(watch::Receiver<u64>, watch::Receiver<bool>)>,
+    filter: MetricFilter,
+    since: Option<SystemTime>,
+    until: Option<SystemTime>,
+    /// Where it ends, unless it follows.
+    end: u64,
+    cursor: u64,
+    epoch: Epoch,
+    /// What is to be said before the next sample.
+    gap: Option<Gap>,
+    projection: Option<(u64, Projection)>,
+    /// `None` when everything was written.
+    writer: Option<Box<dyn Writer>>,
+}
+
+impl Feed {
+    fn into_stream(mut self) -> impl Stream<Item = Result<Bytes, std::convert::Infallible>> + Send + Sync + 'static {
+        let mut head = Vec::new();
+        if let Some(writer) = &mut self.writer {
+            writer.begin(&mut head, self.hub.newest().as_deref(), &self.filter);
+        }
+        stream::unfold((self, head), |(mut feed, mut text)| async move {
+            loop {
+                feed.fill(&mut text);
+                if !text.is_empty() {
+                    return Some((Ok(Bytes::from(text)), (feed, Vec::new())));
+                }
+                feed.writer.as_ref()?;
+                feed.wait().await;
+            }
+        })
+    }
+
+    /// Writes what there is, up to about one piece.
+    fn fill(&mut self, text: &mut Vec<u8>) {
+        let Some(mut writer) = self.writer.take() else { return };
+        while text.len() < PIECE_BYTES {
+            if let Some(gap) = self.gap.take() {
+                writer.gap(text, &gap);
+            }
+            let run = self.hub.run(self.cursor, SAMPLES_PER_RUN);
+            if let Some(lost) = run.lost {
+                let (from_seq, to_seq) = (*lost.start(), Some(*lost.end()));
+                writer.gap(text, &Gap { epoch: self.epoch, from_seq, to_seq, reason: GapReason::Slow });
+                self.cursor = lost.end() + 1;
+            }
+            for sample in &run.samples {
+                if self.is_past_end(sample.seq) {
+                    break;
+                }
+                self.cursor = sample.seq + 1;
+                if self.wants(sample) {
+                    let projection = self.projection(sample);
+                    writer.sample(text, SampleText { sample, projection });
+                }
+            }
+            if self.is_past_end(self.cursor) || self.is_stopping() {
+                writer.end(text);
+                return;
+            }
+            if run.reaches_newest {
+                break;
+            }
+        }
+        self.writer = Some(writer);
+    }
+
+    fn is_past_end(&self, seq: u64) -> bool {
+        self.news.is_none() && seq >= self.end
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.news.as_ref().is_some_and(|(_, stopping)| *stopping.borrow())
+    }
+
+    fn wants(&self, sample: &Sample) -> bool {
+        let time = sample.reading.time;
+        self.since.is_none_or(|since| time >= since) && self.until.is_none_or(|until| time < until)
+    }
+
+    fn projection(&mut self, sample: &Sample) -> &Projection {
+        let schema = &sample.reading.schema;
+        if self.projection.as_ref().is_none_or(|(revision, _)| *revision != schema.revision) {
+            self.projection = None;
+        }
+        let make = || (schema.revision, Projection::new(Encoding::Json, &self.filter, schema));
+        &self.projection.get_or_insert_with(make).1
+    }
+
+    /// Returns once there may be something new to write.
+    async fn wait(&mut self) {
+        let Some((published, stopping)) = &mut self.news else { return };
+        // Either sender is gone only when the daemon is, and then its runtime ends this too.
+        tokio::select! {
+            _ = published.changed() => {}
+            _ = stopping.changed() => {}
+        }
+    }
+}

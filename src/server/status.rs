@@ -1,0 +1,142 @@
+//! What the daemon says about itself.
+
+use std::sync::Arc;
+
+use hyper::StatusCode;
+use serde::Serialize;
+use warp::reply::Response;
+
+use super::{Context, respond, stream::StreamReport};
+use crate::{
+    clock::{boottime, process_cpu_time},
+    collector,
+    history::Epoch,
+    protocol::{Hello, HelloHost, MetricFilter},
+    sample::Series,
+    sampler::StatusReport,
+};
+
+#[derive(Serialize)]
+struct Status {
+    server: String,
+    host: HelloHost,
+    epoch: Epoch,
+    uptime_seconds: u64,
+    process: Process,
+    sampler: Sampler,
+    history: History,
+    stream: Stream,
+    connections: Connections,
+}
+
+/// The daemon's own cost.
+#[derive(Serialize)]
+struct Process {
+    pid: u32,
+    cpu_seconds: f64,
+    resident_bytes: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Sampler {
+    interval_ms: u64,
+    /// Time since the last tick.
+    age_ms: u64,
+    #[serde(flatten)]
+    report: StatusReport,
+}
+
+#[derive(Serialize)]
+struct History {
+    samples: usize,
+    bytes: usize,
+    window_ms: u64,
+    oldest_seq: u64,
+    next_seq: u64,
+}
+
+#[derive(Serialize)]
+struct Stream {
+    #[serde(flatten)]
+    report: StreamReport,
+    /// Different choices of subprotocol and metrics that are being streamed.
+    views: usize,
+}
+
+#[derive(Serialize)]
+struct Connections {
+    open: usize,
+    refused_total: u64,
+}
+
+/// `/api/v1/status`
+pub(crate) fn status(context: &Arc<Context>) -> Response {
+    let now = boottime();
+    let (samples, bytes) = context.hub.size();
+    let (oldest_seq, next_seq) = context.hub.bounds();
+    let (open, refused_total) = context.connections.count();
+    let (_, server) = Hello::protocol_and_server();
+    respond::json(
+        StatusCode::OK,
+        &Status {
+            server,
+            host: context.host.clone(),
+            epoch: context.hub.epoch(),
+            uptime_seconds: now.saturating_sub(context.started).as_secs(),
+            process: Process {
+                pid: std::process::id(),
+                cpu_seconds: (process_cpu_time().as_secs_f64() * 1e3).round() / 1e3,
+                resident_bytes: collector::own_resident_bytes(),
+            },
+            sampler: Sampler {
+                interval_ms: context.interval_ms(),
+                age_ms: context.sampler.age(now).as_millis() as u64,
+                report: context.sampler.report(),
+            },
+            history: History {
+                samples,
+                bytes,
+                window_ms: context.history_window.as_millis() as u64,
+                oldest_seq,
+                next_seq,
+            },
+            stream: Stream { report: context.streams.report(), views: context.views.count() },
+            connections: Connections { open, refused_total },
+        },
+    )
+}
+
+#[derive(Serialize)]
+struct Health {
+    status: &'static str,
+    /// Time since the last tick.
+    age_ms: u64,
+}
+
+/// `/healthz`: 200 while the sampler ticks, 503 otherwise.
+pub(crate) fn health(context: &Arc<Context>) -> Response {
+    let now = boottime();
+    let age_ms = context.sampler.age(now).as_millis() as u64;
+    if context.sampler.is_fresh(now) {
+        respond::json(StatusCode::OK, &Health { status: "ok", age_ms })
+    } else {
+        respond::json(StatusCode::SERVICE_UNAVAILABLE, &Health { status: "stalled", age_ms })
+    }
+}
+
+#[derive(Default, Serialize)]
+struct SchemaDocument<'a> {
+    revision: u64,
+    series: Vec<&'a Series>,
+}
+
+/// `/api/v1/schema`: what can be had from this host now, with every name that it goes by.
+pub(crate) fn schema(context: &Arc<Context>, filter: &MetricFilter) -> Response {
+    let newest = context.hub.newest();
+    let document = newest.as_ref().map_or_else(SchemaDocument::default, |newest| {
+        let schema = &newest.reading.schema;
+        let series = schema.series.iter().filter(|series| filter.wants(series)).collect();
+        SchemaDocument { revision: schema.revision, series }
+    });
+    respond::json(StatusCode::OK, &document)
+}

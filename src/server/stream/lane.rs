@@ -1,0 +1,323 @@
+//! A lane: one thread that owns a share of the subscribers' sockets, waits for all of them at once,
+//! and writes shared frames to them.
+//!
+//! One epoll instance tells of new samples, of sockets that can be written again, and of clients
+//! that sent something, so a subscriber needs no task, no timer and no read buffer of its own.
+
+use std::{
+    io::{self, ErrorKind},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant, SystemTime},
+};
+
+use bytes::Bytes;
+use mio::{Events, Interest, Poll, Token, Waker, event::Event};
+use slab::Slab;
+use tracing::debug;
+
+use super::{
+    Newcomer, StreamStats, frame,
+    subscriber::{Subscriber, Turn},
+};
+use crate::{
+    hub::Hub,
+    protocol::{Heartbeat, Message},
+    sample::unix_ms,
+    vital::{self, OnDeath},
+};
+
+const WAKER: Token = Token(usize::MAX);
+const READ_BUFFER_BYTES: usize = 16 << 10;
+
+/// The clockwork of a stream.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// The longest silence before a heartbeat.
+    pub(crate) heartbeat: Duration,
+    /// Time between two pings.
+    pub(crate) ping_interval: Duration,
+    /// How long a peer gets to answer a close.
+    pub(crate) close_timeout: Duration,
+}
+
+impl Settings {
+    /// How often deadlines are looked at: often enough that none is late by more than a quarter.
+    fn tick(&self) -> Duration {
+        (self.heartbeat.min(self.ping_interval).min(self.close_timeout) / 4).min(Duration::from_secs(1))
+    }
+}
+
+/// The outside of a lane.
+#[derive(Debug)]
+pub(super) struct Lane {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    waker: Waker,
+    mail: Mutex<Vec<Mail>>,
+    /// Subscribers here and on their way here.
+    load: AtomicUsize,
+}
+
+#[derive(Debug)]
+enum Mail {
+    Join(Box<Newcomer>),
+    /// Say goodbye to everyone, let no one else in, and end when all have gone.
+    Drain {
+        reason: &'static str,
+        retry_ms: u64,
+    },
+    /// End now.
+    Stop,
+}
+
+impl Lane {
+    pub(super) fn start(
+        name: &str,
+        hub: Hub,
+        settings: Settings,
+        stats: Arc<StreamStats>,
+        on_death: &OnDeath,
+    ) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let waker = Waker::new(poll.registry(), WAKER)?;
+        let shared = Arc::new(Shared { waker, mail: Mutex::default(), load: AtomicUsize::new(0) });
+        let worker = Worker {
+            poll,
+            shared: Arc::clone(&shared),
+            hub,
+            settings,
+            stats,
+            subscribers: Slab::new(),
+            unfinished: Vec::new(),
+            buffer: vec![0; READ_BUFFER_BYTES].into(),
+            draining: false,
+        };
+        let thread = vital::spawn(name, on_death, move || worker.run())?;
+        Ok(Self { shared, thread: Some(thread) })
+    }
+
+    /// Subscribers here and on their way here.
+    pub(super) fn load(&self) -> usize {
+        self.shared.load.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn join(&self, newcomer: Newcomer) {
+        self.shared.load.fetch_add(1, Ordering::Relaxed);
+        self.send(Mail::Join(Box::new(newcomer)));
+    }
+
+    pub(super) fn drain(&self, reason: &'static str, retry_ms: u64) {
+        self.send(Mail::Drain { reason, retry_ms });
+    }
+
+    /// What to call when a sample was published: free while nobody is here.
+    pub(super) fn sample_listener(&self) -> impl Fn() + Send + Sync + 'static {
+        let shared = Arc::clone(&self.shared);
+        move || {
+            if shared.load.load(Ordering::Relaxed) > 0 {
+                shared.wake();
+            }
+        }
+    }
+
+    fn send(&self, mail: Mail) {
+        self.shared.mail.lock().unwrap_or_else(PoisonError::into_inner).push(mail);
+        self.shared.wake();
+    }
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        self.send(Mail::Stop);
+        if let Some(thread) = self.thread.take() {
+            // The only error is a panic, and `OnDeath` has told of that.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    fn wake(&self) {
+        // Writing to an eventfd fails only when its counter is full, and then it is awake.
+        let _ = self.waker.wake();
+    }
+}
+
+/// The inside of a lane.
+struct Worker {
+    poll: Poll,
+    shared: Arc<Shared>,
+    hub: Hub,
+    settings: Settings,
+    stats: Arc<StreamStats>,
+    subscribers: Slab<Subscriber>,
+    /// Who had more to do when their turn was over.
+    unfinished: Vec<usize>,
+    /// Lent to whoever is being read from.
+    buffer: Box<[u8]>,
+    draining: bool,
+}
+
+impl Worker {
+    fn run(mut self) {
+        let mut events = Events::with_capacity(1024);
+        let mut next_tick = Instant::now() + self.settings.tick();
+        loop {
+            if let Err(error) = self.poll.poll(&mut events, self.timeout(next_tick)) {
+                // epoll_wait fails otherwise only for a bad descriptor or pointer: a bug of ours.
+                assert!(error.kind() == ErrorKind::Interrupted, "cannot wait for sockets: {error}");
+                continue;
+            }
+            let now = Instant::now();
+            for key in std::mem::take(&mut self.unfinished) {
+                self.read_and_write(key, now);
+            }
+            let mut woken = false;
+            for event in &events {
+                match event.token() {
+                    WAKER => woken = true,
+                    Token(key) => self.react(key, event, now),
+                }
+            }
+            if woken {
+                if !self.open_mail(now) {
+                    return;
+                }
+                self.write_to_all(now);
+            }
+            if now >= next_tick {
+                self.tick(now);
+                next_tick = now + self.settings.tick();
+            }
+            if self.draining && self.subscribers.is_empty() {
+                return;
+            }
+        }
+    }
+
+    fn timeout(&self, next_tick: Instant) -> Option<Duration> {
+        if !self.unfinished.is_empty() {
+            Some(Duration::ZERO)
+        } else if self.subscribers.is_empty() {
+            None
+        } else {
+            Some(next_tick.saturating_duration_since(Instant::now()))
+        }
+    }
+
+    /// `false` when the lane shall end.
+    fn open_mail(&mut self, now: Instant) -> bool {
+        let mail = std::mem::take(&mut *self.shared.mail.lock().unwrap_or_else(PoisonError::into_inner));
+        for mail in mail {
+            match mail {
+                Mail::Join(newcomer) => self.admit(*newcomer, now),
+                Mail::Drain { reason, retry_ms } => {
+                    self.draining = true;
+                    for (_, subscriber) in &mut self.subscribers {
+                        subscriber.say_bye(reason, retry_ms, now);
+                    }
+                }
+                Mail::Stop => return false,
+            }
+        }
+        true
+    }
+
+    fn admit(&mut self, newcomer: Newcomer, now: Instant) {
+        let Newcomer { socket, slot, view, start, hello, early } = newcomer;
+        let joined = match self.hub.join(start) {
+            Ok(joined) => joined,
+            Err(error) => {
+                // The handshake has checked this position and positions do not shrink.
+                debug!(%error, "a subscriber lost its position between handshake and join");
+                self.left();
+                return;
+            }
+        };
+        let mut subscriber = Subscriber::new(socket, slot, view, &joined, &hello(&joined), now);
+        subscriber.received(&early, now);
+        let entry = self.subscribers.vacant_entry();
+        let key = entry.key();
+        let interests = Interest::READABLE | Interest::WRITABLE;
+        if let Err(error) = self.poll.registry().register(subscriber.socket(), Token(key), interests) {
+            debug!(%error, "a subscriber's socket cannot be waited for");
+            self.left();
+            return;
+        }
+        entry.insert(subscriber);
+        self.stats.joined();
+        if self.draining {
+            self.subscribers[key].say_bye("shutting_down", 1_000, now);
+        }
+    }
+
+    fn react(&mut self, key: usize, event: &Event, now: Instant) {
+        if event.is_readable() || event.is_read_closed() || event.is_error() {
+            self.read_and_write(key, now);
+        } else {
+            self.write(key, now);
+        }
+    }
+
+    fn read_and_write(&mut self, key: usize, now: Instant) {
+        let Some(subscriber) = self.subscribers.get_mut(key) else { return };
+        let turn = subscriber.read(&mut self.buffer, now);
+        self.settle(key, turn);
+        self.write(key, now);
+    }
+
+    fn write(&mut self, key: usize, now: Instant) {
+        let Some(subscriber) = self.subscribers.get_mut(key) else { return };
+        let turn = subscriber.write(now, &self.stats);
+        self.settle(key, turn);
+    }
+
+    fn write_to_all(&mut self, now: Instant) {
+        for key in 0..self.subscribers.capacity() {
+            self.write(key, now);
+        }
+    }
+
+    fn tick(&mut self, now: Instant) {
+        let heartbeat = self.heartbeat();
+        for key in 0..self.subscribers.capacity() {
+            let Some(subscriber) = self.subscribers.get_mut(key) else { continue };
+            let turn = subscriber.tick(now, &self.settings, &heartbeat);
+            self.settle(key, turn);
+            self.write(key, now);
+        }
+    }
+
+    fn heartbeat(&self) -> Bytes {
+        let message = Heartbeat { seq: self.hub.next_seq() - 1, time: unix_ms(SystemTime::now()) };
+        frame::text(&Message::Heartbeat(message).to_text())
+    }
+
+    fn settle(&mut self, key: usize, turn: Turn) {
+        match turn {
+            Turn::Waits => {}
+            Turn::Yields if self.unfinished.contains(&key) => {}
+            Turn::Yields => self.unfinished.push(key),
+            Turn::Gone => {
+                if self.subscribers.try_remove(key).is_some() {
+                    // Dropping the socket closes it, and epoll forgets a closed descriptor.
+                    self.unfinished.retain(|&unfinished| unfinished != key);
+                    self.stats.left();
+                    self.left();
+                }
+            }
+        }
+    }
+
+    fn left(&self) {
+        self.shared.load.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,317 @@
+//! One subscriber: a position in the ring, and what is being written to its socket.
+//!
+//! It never holds samples of its own. As long as a frame is on its way nothing else is asked for,
+//! so a subscriber that does not read costs one frame, and that one is shared.
+
+use std::{
+    io::{ErrorKind, Read},
+    sync::Arc,
+    time::Instant,
+};
+
+use bytes::Bytes;
+
+use super::{
+    StreamStats,
+    frame::{self, FrameReader, Incoming, Violation, close},
+    lane::Settings,
+    outbox::{Flush, Outbox},
+    socket::Socket,
+};
+use crate::{
+    hub::{Gap, GapReason, Joined},
+    protocol::{Bye, Encoding, Message},
+    sample::Schema,
+    server::{
+        accept::ConnectionSlot,
+        view::{Chunk, Next, View},
+    },
+};
+
+/// Chunks of history written in one turn, so that one reader's backlog does not keep the others of
+/// its lane waiting.
+const CHUNKS_PER_TURN: usize = 4;
+/// Bytes read in one turn: far more than an honest client's control frames.
+const READ_PER_TURN: usize = 64 << 10;
+
+pub(super) struct Subscriber {
+    socket: Socket,
+    /// Frees the connection's place when the subscriber goes.
+    _slot: ConnectionSlot,
+    view: Arc<View>,
+    /// The next sample to be sent.
+    cursor: u64,
+    /// The newest schema that was sent; 0 before the first.
+    revision: u64,
+    phase: Phase,
+    reader: FrameReader,
+    outbox: Outbox,
+    last_sent: Instant,
+    last_ping: Instant,
+    unanswered_pings: u8,
+}
+
+enum Phase {
+    /// Reading history. The chunk on its way is held, because that keeps it alive for those who read
+    /// the same part.
+    History { _chunk: Option<Arc<Chunk>> },
+    Live,
+    /// A close was queued.
+    Closing {
+        since: Instant,
+        peer: Peer,
+    },
+}
+
+/// What the peer does while the connection closes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Peer {
+    /// It will answer our close.
+    ToAnswer,
+    /// It closed first or has answered: nothing is left to wait for.
+    Closed,
+    /// It broke the rules: what else it sends is not read as frames.
+    Muted,
+}
+
+/// What a turn left behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// The subscriber waits for something.
+    Waits,
+    /// There is more to do, but it is others' turn.
+    Yields,
+    /// The connection is over.
+    Gone,
+}
+
+impl Subscriber {
+    /// A subscriber who has been told nothing yet; `hello` is its first message.
+    pub(super) fn new(
+        socket: Socket,
+        slot: ConnectionSlot,
+        view: Arc<View>,
+        joined: &Joined,
+        hello: &Message,
+        now: Instant,
+    ) -> Self {
+        let mut outbox = Outbox::default();
+        outbox.push(frame::text(&hello.to_text()));
+        if let Some(gap) = joined.gap {
+            outbox.push(frame::text(&Message::Gap(gap).to_text()));
+        }
+        Self {
+            socket,
+            _slot: slot,
+            view,
+            cursor: joined.cursor,
+            revision: 0,
+            phase: Phase::History { _chunk: None },
+            reader: FrameReader::default(),
+            outbox,
+            last_sent: now,
+            last_ping: now,
+            unanswered_pings: 0,
+        }
+    }
+
+    pub(super) fn socket(&mut self) -> &mut Socket {
+        &mut self.socket
+    }
+
+    /// Writes until the socket is full or nothing is left to say.
+    pub(super) fn write(&mut self, now: Instant, stats: &StreamStats) -> Turn {
+        let mut chunks = 0;
+        loop {
+            let mut written = 0;
+            let flushed = self.outbox.flush(&mut self.socket, &mut written);
+            stats.add_bytes(written);
+            match flushed {
+                Ok(Flush::Done) => {}
+                Ok(Flush::Blocked) => return Turn::Waits,
+                Err(_) => return Turn::Gone,
+            }
+            match self.phase {
+                Phase::Closing { peer, .. } => return self.finish_closing(peer),
+                Phase::Live => {
+                    if !self.queue_live(now, stats) {
+                        return Turn::Waits;
+                    }
+                }
+                Phase::History { .. } if chunks == CHUNKS_PER_TURN => return Turn::Yields,
+                Phase::History { .. } => {
+                    self.queue_history(now, stats);
+                    chunks += 1;
+                }
+            }
+        }
+    }
+
+    fn finish_closing(&self, peer: Peer) -> Turn {
+        match peer {
+            Peer::ToAnswer => Turn::Waits,
+            // Section 7.1.1: the server closes the TCP connection first.
+            Peer::Closed => Turn::Gone,
+            Peer::Muted => match self.socket.shut_down_write() {
+                Ok(()) => Turn::Waits,
+                Err(_) => Turn::Gone,
+            },
+        }
+    }
+
+    /// Queues the next live sample; `false` when there is none yet.
+    fn queue_live(&mut self, now: Instant, stats: &StreamStats) -> bool {
+        match self.view.live(self.cursor) {
+            Next::NotYet => return false,
+            Next::Frame(live) => {
+                self.queue_schema(&live.schema);
+                self.queue(live.frame, now);
+                self.cursor += 1;
+                stats.add_samples(1);
+            }
+            Next::Dropped { resume_at } => {
+                self.queue_gap(self.cursor, resume_at - 1, now, stats);
+                self.cursor = resume_at;
+            }
+        }
+        true
+    }
+
+    fn queue_history(&mut self, now: Instant, stats: &StreamStats) {
+        let chunk = self.view.history(self.cursor);
+        if let Some(lost) = &chunk.lost {
+            self.queue_gap(*lost.start(), *lost.end(), now, stats);
+            self.cursor = lost.end() + 1;
+        }
+        if let Some(schema) = &chunk.schema {
+            self.queue_schema(schema);
+        }
+        self.queue(chunk.frame.clone(), now);
+        stats.add_samples(chunk.next_seq - self.cursor);
+        self.cursor = chunk.next_seq;
+        self.phase = if chunk.complete { Phase::Live } else { Phase::History { _chunk: Some(chunk) } };
+    }
+
+    fn queue_schema(&mut self, schema: &Arc<Schema>) {
+        let is_due = match self.view.encoding() {
+            Encoding::Compact => self.revision != schema.revision,
+            Encoding::Json => self.revision == 0,
+        };
+        if is_due {
+            self.outbox.push(self.view.schema_frame(schema));
+            self.revision = schema.revision;
+        }
+    }
+
+    fn queue_gap(&mut self, from_seq: u64, to_seq: u64, now: Instant, stats: &StreamStats) {
+        let epoch = self.view.hub().epoch();
+        let gap = Gap { epoch, from_seq, to_seq: Some(to_seq), reason: GapReason::Slow };
+        stats.add_dropped(to_seq + 1 - from_seq);
+        self.queue(frame::text(&Message::Gap(gap).to_text()), now);
+    }
+
+    fn queue(&mut self, frame: Bytes, now: Instant) {
+        self.outbox.push(frame);
+        self.last_sent = now;
+    }
+
+    /// Reads what the client sent; `buffer` is lent for the duration of the call.
+    pub(super) fn read(&mut self, buffer: &mut [u8], now: Instant) -> Turn {
+        let mut read = 0;
+        while read < READ_PER_TURN {
+            match self.socket.read(buffer) {
+                Ok(0) => return Turn::Gone,
+                Ok(count) => {
+                    read += count;
+                    self.received(&buffer[..count], now);
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Turn::Waits,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return Turn::Gone,
+            }
+        }
+        Turn::Yields
+    }
+
+    /// Handles bytes from the client, among them those that came right behind the handshake.
+    pub(super) fn received(&mut self, bytes: &[u8], now: Instant) {
+        if matches!(self.phase, Phase::Closing { peer: Peer::Muted, .. }) {
+            return;
+        }
+        let mut reader = std::mem::take(&mut self.reader);
+        reader.feed(bytes, |incoming| {
+            self.handle(incoming, now);
+            !matches!(self.phase, Phase::Closing { peer: Peer::Muted | Peer::Closed, .. })
+        });
+        self.reader = reader;
+    }
+
+    fn handle(&mut self, incoming: Incoming, now: Instant) {
+        match incoming {
+            // After a close nothing more is sent (section 5.5.1).
+            Incoming::Ping(_) if matches!(self.phase, Phase::Closing { .. }) => {}
+            Incoming::Ping(payload) => self.outbox.push_pong(frame::pong(&payload)),
+            Incoming::Pong => self.unanswered_pings = 0,
+            Incoming::Close(code) => {
+                if !matches!(self.phase, Phase::Closing { .. }) {
+                    // Section 5.5.1: the answer to a close carries its code.
+                    self.outbox.clear_waiting();
+                    self.outbox.push(frame::closing(code));
+                }
+                self.close_with(Peer::Closed, now);
+            }
+            Incoming::Violation(violation) => self.refuse(violation, now),
+        }
+    }
+
+    fn refuse(&mut self, violation: Violation, now: Instant) {
+        if !matches!(self.phase, Phase::Closing { .. }) {
+            self.queue_bye(violation.reason(), None, violation.code());
+        }
+        self.close_with(Peer::Muted, now);
+    }
+
+    /// Says goodbye and closes.
+    pub(super) fn say_bye(&mut self, reason: &str, retry_ms: u64, now: Instant) {
+        if !matches!(self.phase, Phase::Closing { .. }) {
+            self.queue_bye(reason, Some(retry_ms), close::GOING_AWAY);
+            self.close_with(Peer::ToAnswer, now);
+        }
+    }
+
+    fn queue_bye(&mut self, reason: &str, retry_ms: Option<u64>, code: u16) {
+        self.outbox.clear_waiting();
+        let bye = Message::Bye(Bye { reason: reason.into(), retry_ms });
+        self.outbox.push(frame::text(&bye.to_text()));
+        self.outbox.push(frame::closing(Some(code)));
+    }
+
+    fn close_with(&mut self, peer: Peer, now: Instant) {
+        let since = match self.phase {
+            Phase::Closing { since, .. } => since,
+            _ => now,
+        };
+        self.phase = Phase::Closing { since, peer };
+    }
+
+    /// What is due by the clock: pings, heartbeats, the end of patience.
+    pub(super) fn tick(&mut self, now: Instant, settings: &Settings, heartbeat: &Bytes) -> Turn {
+        if let Phase::Closing { since, .. } = self.phase {
+            let patient = now.saturating_duration_since(since) < settings.close_timeout;
+            return if patient { Turn::Waits } else { Turn::Gone };
+        }
+        if now.saturating_duration_since(self.last_ping) >= settings.ping_interval {
+            if self.unanswered_pings >= 2 {
+                return Turn::Gone;
+            }
+            self.unanswered_pings += 1;
+            self.last_ping = now;
+            self.outbox.push_ping(frame::ping());
+        }
+        let silence = now.saturating_duration_since(self.last_sent);
+        if silence >= settings.heartbeat && self.outbox.is_empty() {
+            self.queue(heartbeat.clone(), now);
+        }
+        Turn::Waits
+    }
+}

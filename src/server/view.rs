@@ -1,0 +1,283 @@
+//! A view is what a group of subscribers has in common: the same subprotocol and the same metrics.
+//! It turns samples into frames, each once, and lends the bytes to all of them.
+//!
+//! Invariants: a view that nobody looks at encodes nothing and does not exist. What waits for slow
+//! subscribers is bounded per view, not per subscriber: they hold positions, not copies.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    ops::RangeInclusive,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+};
+
+use bytes::Bytes;
+
+use super::stream::frame;
+use crate::{
+    hub::Hub,
+    protocol::{Encoding, MetricFilter, Projection, SampleText},
+    sample::{Sample, Schema},
+};
+
+/// The most that one `history` message may be, where it has more than one sample.
+const MAX_CHUNK_BYTES: usize = 64 << 10;
+/// More samples than fit a chunk in any encoding: each takes at least 64 bytes.
+const MAX_CHUNK_SAMPLES: usize = MAX_CHUNK_BYTES / 64;
+/// Chunks end at multiples of this, so that subscribers who started at different samples share the
+/// later ones.
+const CHUNK_ALIGNMENT: u64 = 16;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct View {
+    encoding: Encoding,
+    filter: MetricFilter,
+    hub: Hub,
+    /// Bytes of encoded frames that may wait for the slowest live subscriber.
+    max_backlog: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The projection of the schema met last.
+    projection: Option<(u64, Arc<Projection>)>,
+    schema_frame: Option<(u64, Bytes)>,
+    /// Encoded live samples, oldest first, without holes.
+    live: VecDeque<Live>,
+    live_bytes: usize,
+    /// The sample after the newest one in `live`.
+    next_live: u64,
+    /// Pieces of history that some subscriber is reading right now, by their first sample.
+    chunks: HashMap<u64, Weak<Chunk>>,
+}
+
+/// One encoded live sample.
+#[derive(Clone, Debug)]
+pub(crate) struct Live {
+    /// The whole WebSocket frame.
+    pub(crate) frame: Bytes,
+    /// What its values stand for.
+    pub(crate) schema: Arc<Schema>,
+}
+
+/// What comes after a position.
+pub(crate) enum Next {
+    /// The sample at the position.
+    Frame(Live),
+    /// It was not taken yet.
+    NotYet,
+    /// It is no longer waiting: the subscriber fell too far behind. It goes on at `resume_at`.
+    Dropped { resume_at: u64 },
+}
+
+/// One `history` message, shared by whoever reads the same part.
+#[derive(Debug)]
+pub(crate) struct Chunk {
+    /// The whole WebSocket frame.
+    pub(crate) frame: Bytes,
+    /// What its values stand for; `None` before the very first sample.
+    pub(crate) schema: Option<Arc<Schema>>,
+    /// What left the ring before it could be read.
+    pub(crate) lost: Option<RangeInclusive<u64>>,
+    /// The sample after the last one here.
+    pub(crate) next_seq: u64,
+    /// Whether nothing newer had been taken.
+    pub(crate) complete: bool,
+}
+
+impl View {
+    pub(crate) fn new(encoding: Encoding, filter: MetricFilter, hub: Hub, max_backlog: usize) -> Self {
+        Self { encoding, filter, hub, max_backlog, state: Mutex::default() }
+    }
+
+    pub(crate) fn encoding(&self) -> Encoding {
+        self.encoding
+    }
+
+    pub(crate) fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    /// The live sample `seq`.
+    pub(crate) fn live(&self, seq: u64) -> Next {
+        let mut state = self.state();
+        let oldest = state.next_live - state.live.len() as u64;
+        if (oldest..state.next_live).contains(&seq) {
+            return Next::Frame(state.live[(seq - oldest) as usize].clone());
+        }
+        let next_seq = self.hub.next_seq();
+        let Some(waiting) = next_seq.checked_sub(seq).filter(|&waiting| waiting > 0) else { return Next::NotYet };
+        let frame_length = state.live.back().map_or(0, |live| live.frame.len());
+        if waiting > 1 && waiting * frame_length as u64 > self.max_backlog as u64 {
+            return Next::Dropped { resume_at: next_seq };
+        }
+        let Some(sample) = self.hub.get(seq) else { return Next::Dropped { resume_at: next_seq } };
+        let live = self.encode_live(&mut state, &sample);
+        if seq >= state.next_live {
+            self.keep(&mut state, seq, live.clone());
+        }
+        Next::Frame(live)
+    }
+
+    fn encode_live(&self, state: &mut State, sample: &Sample) -> Live {
+        let mut text = Vec::with_capacity(state.live.back().map_or(1024, |live| live.frame.len() + 64));
+        let projection = self.projection(state, &sample.reading.schema);
+        SampleText { sample, projection: &projection }.message(&mut text);
+        Live { frame: frame::text(&text), schema: Arc::clone(&sample.reading.schema) }
+    }
+
+    /// Keeps a frame for the others who want it, and as many before it as the backlog allows.
+    fn keep(&self, state: &mut State, seq: u64, live: Live) {
+        if seq != state.next_live {
+            // Nobody looked for a while; what was kept before is of no use to anyone.
+            state.live.clear();
+            state.live_bytes = 0;
+        }
+        state.live_bytes += live.frame.len();
+        state.live.push_back(live);
+        state.next_live = seq + 1;
+        while state.live_bytes > self.max_backlog && state.live.len() > 1 {
+            state.live_bytes -= state.live.pop_front().map_or(0, |live| live.frame.len());
+        }
+    }
+
+    /// The piece of history that begins with sample `seq`.
+    pub(crate) fn history(&self, seq: u64) -> Arc<Chunk> {
+        let mut state = self.state();
+        let shared = state.chunks.get(&seq).and_then(Weak::upgrade);
+        if let Some(chunk) = shared.filter(|chunk| !chunk.complete || chunk.next_seq == self.hub.next_seq()) {
+            return chunk;
+        }
+        let chunk = Arc::new(self.encode_chunk(&mut state, seq));
+        state.chunks.retain(|_, chunk| chunk.strong_count() > 0);
+        state.chunks.insert(seq, Arc::downgrade(&chunk));
+        chunk
+    }
+
+    fn encode_chunk(&self, state: &mut State, seq: u64) -> Chunk {
+        const TAIL: &[u8] = br#"],"complete":false}"#;
+        let run = self.hub.run(seq, MAX_CHUNK_SAMPLES);
+        let schema = match run.samples.first() {
+            Some(first) => Some(Arc::clone(&first.reading.schema)),
+            None => self.hub.newest().map(|newest| Arc::clone(&newest.reading.schema)),
+        };
+        let mut text = Vec::with_capacity(MAX_CHUNK_BYTES);
+        text.extend_from_slice(br#"{"type":"history","samples":["#);
+        // Where the text of each sample that is in it ends.
+        let mut ends = Vec::new();
+        for sample in &run.samples {
+            let same_schema = schema.as_ref().is_some_and(|schema| schema.revision == sample.reading.schema.revision);
+            if self.encoding == Encoding::Compact && !same_schema {
+                break;
+            }
+            let before = text.len();
+            if !ends.is_empty() {
+                text.push(b',');
+            }
+            let projection = self.projection(state, &sample.reading.schema);
+            SampleText { sample, projection: &projection }.object(&mut text);
+            if text.len() + TAIL.len() > MAX_CHUNK_BYTES && !ends.is_empty() {
+                text.truncate(before);
+                align(&mut ends, run.samples[0].seq);
+                text.truncate(*ends.last().unwrap_or(&before));
+                break;
+            }
+            ends.push(text.len());
+        }
+        let complete = run.reaches_newest && ends.len() == run.samples.len();
+        text.extend_from_slice(if complete { br#"],"complete":true}"# } else { TAIL });
+        let first = run.samples.first().map_or(seq, |sample| sample.seq);
+        Chunk { frame: frame::text(&text), schema, lost: run.lost, next_seq: first + ends.len() as u64, complete }
+    }
+
+    /// The `schema` message: of this schema in compact, where the order of values depends on it; of
+    /// the newest one in json, where it comes only once.
+    pub(crate) fn schema_frame(&self, schema: &Arc<Schema>) -> Bytes {
+        let newest = self.hub.newest().map(|newest| Arc::clone(&newest.reading.schema));
+        let schema = match self.encoding {
+            Encoding::Compact => schema,
+            Encoding::Json => newest.as_ref().unwrap_or(schema),
+        };
+        let mut state = self.state();
+        match &state.schema_frame {
+            Some((revision, frame)) if *revision == schema.revision => frame.clone(),
+            _ => {
+                let message = self.projection(&mut state, schema).schema_message(schema);
+                let frame = frame::text(&message.to_text());
+                state.schema_frame = Some((schema.revision, frame.clone()));
+                frame
+            }
+        }
+    }
+
+    fn projection(&self, state: &mut State, schema: &Schema) -> Arc<Projection> {
+        match &state.projection {
+            Some((revision, projection)) if *revision == schema.revision => Arc::clone(projection),
+            _ => {
+                let projection = Arc::new(Projection::new(self.encoding, &self.filter, schema));
+                state.projection = Some((schema.revision, Arc::clone(&projection)));
+                projection
+            }
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Shortens a chunk that begins with sample `first` to end before a multiple of the alignment, if it
+/// holds one.
+fn align(ends: &mut Vec<usize>, first: u64) {
+    let beyond = (first + ends.len() as u64) % CHUNK_ALIGNMENT;
+    if (beyond as usize) < ends.len() {
+        ends.truncate(ends.len() - beyond as usize);
+    }
+}
+
+/// Every view that someone looks at.
+#[derive(Debug)]
+pub(crate) struct Views {
+    hub: Hub,
+    max_backlog: usize,
+    in_use: Mutex<HashMap<(Encoding, MetricFilter), Weak<View>>>,
+}
+
+/// More different views than this at a time are refused: each may hold a backlog.
+const MAX_VIEWS: usize = 256;
+
+/// Too many different views are being looked at.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{MAX_VIEWS} different choices of metrics are being streamed already: ask for one of those, or for all metrics"
+)]
+pub(crate) struct TooManyViews;
+
+impl Views {
+    pub(crate) fn new(hub: Hub, max_backlog: usize) -> Self {
+        Self { hub, max_backlog, in_use: Mutex::default() }
+    }
+
+    /// The view of this kind, which is new if nobody else looks at it.
+    pub(crate) fn get(&self, encoding: Encoding, filter: MetricFilter) -> Result<Arc<View>, TooManyViews> {
+        let mut views = self.in_use.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (encoding, filter);
+        if let Some(view) = views.get(&key).and_then(Weak::upgrade) {
+            return Ok(view);
+        }
+        views.retain(|_, view| view.strong_count() > 0);
+        if views.len() >= MAX_VIEWS {
+            return Err(TooManyViews);
+        }
+        let view = Arc::new(View::new(key.0, key.1.clone(), self.hub.clone(), self.max_backlog));
+        views.insert(key, Arc::downgrade(&view));
+        Ok(view)
+    }
+
+    /// How many views are being looked at.
+    pub(crate) fn count(&self) -> usize {
+        let views = self.in_use.lock().unwrap_or_else(PoisonError::into_inner);
+        views.values().filter(|view| view.strong_count() > 0).count()
+    }
+}
