@@ -7,6 +7,21 @@ use std::time::Duration;
 
 use crate::{config::CollectorsConfig, sample::Series};
 
+mod cpu;
+mod devices;
+mod disk;
+mod filesystem;
+mod host;
+mod load;
+mod memory;
+mod network;
+mod pressure;
+mod process;
+mod source;
+mod temperature;
+
+pub use self::host::Host;
+
 /// One source of host metrics.
 pub trait Collector: Send {
     /// The name in the configuration, in the status and in the log.
@@ -48,12 +63,13 @@ pub enum CollectError {
 pub struct Fill {
     now: Duration,
     values: Vec<f64>,
+    problem: Option<String>,
 }
 
 impl Fill {
     /// An empty row for a reading at `now` on `CLOCK_BOOTTIME`.
     pub fn new(now: Duration, capacity: usize) -> Self {
-        Self { now, values: Vec::with_capacity(capacity) }
+        Self { now, values: Vec::with_capacity(capacity), problem: None }
     }
 
     /// The moment of this tick on `CLOCK_BOOTTIME`: monotonic, suspension included.
@@ -64,6 +80,23 @@ impl Fill {
     /// The next value; `None` for a reading that is missing.
     pub fn push(&mut self, value: impl Into<Option<f64>>) {
         self.values.push(value.into().filter(|value| value.is_finite()).unwrap_or(f64::NAN));
+    }
+
+    /// Reports what is missing while other values are there; nothing is logged for it here.
+    pub fn problem(&mut self, text: String) {
+        match &mut self.problem {
+            Some(problems) => {
+                problems.push_str("; ");
+                problems.push_str(&text);
+            }
+            none => *none = Some(text),
+        }
+    }
+
+    /// The problems that were reported since the last call, in one line: to be taken after each
+    /// collector, for its status.
+    pub fn take_problem(&mut self) -> Option<String> {
+        self.problem.take()
     }
 
     /// How many values were pushed.
@@ -111,6 +144,42 @@ pub struct Scheduled {
 }
 
 /// Every collector that the configuration turns on, in the order of the schema.
-pub fn enabled(_config: &CollectorsConfig, _interval: Duration) -> Vec<Scheduled> {
-    Vec::new()
+pub fn enabled(config: &CollectorsConfig, interval: Duration) -> Vec<Scheduled> {
+    let CollectorsConfig { cpu, load, memory, disk, filesystem, network, temperature, pressure, process } = config;
+    let mut enabled: Vec<Scheduled> = Vec::new();
+    let mut add = |every: Option<Duration>, collector: Box<dyn Collector>| {
+        enabled.push(Scheduled { collector, every: every.filter(|every| *every > interval) });
+    };
+    if let Some(config) = cpu {
+        let interval = config.every.unwrap_or(interval).max(interval);
+        add(config.every, Box::new(cpu::Cpu::new(config, interval)));
+    }
+    if let Some(config) = load {
+        add(config.every, Box::new(load::Load::new()));
+    }
+    if let Some(config) = memory {
+        add(config.every, Box::new(memory::Memory::new()));
+    }
+    if let Some(config) = disk {
+        add(config.every, Box::new(disk::Disk::new(config)));
+    }
+    if let Some(config) = filesystem {
+        add(config.every, Box::new(filesystem::Filesystem::new(config)));
+    }
+    if let Some(config) = network {
+        add(config.every, Box::new(network::Network::new(config)));
+    }
+    if let Some(config) = temperature {
+        add(config.every, Box::new(temperature::Temperature::new()));
+    }
+    if let Some(config) = pressure {
+        add(config.every, Box::new(pressure::Pressure::new()));
+    }
+    if let Some(config) = process {
+        add(config.every, Box::new(process::Process::new()));
+    }
+    enabled
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,98 @@
+use super::*;
+use crate::config::PlainConfig;
+use std::{collections::HashSet, thread};
+
+use rustix::time::{ClockId, clock_gettime};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn counter_is_missing_at_first_and_when_it_goes_backwards() {
+    let mut counter = Counter::default();
+    assert_eq!(counter.rate(SECOND, 10), None);
+    assert_eq!(counter.rate(3 * SECOND, 30), Some(10.0));
+    assert_eq!(counter.rate(4 * SECOND, 5), None);
+    assert_eq!(counter.rate(5 * SECOND, 6), Some(1.0));
+    assert_eq!(counter.rate(5 * SECOND, 7), None, "no time passed");
+}
+
+#[test]
+fn problems_are_one_line_for_each_collector() {
+    let mut fill = Fill::new(SECOND, 0);
+    assert_eq!(fill.take_problem(), None);
+    fill.problem("a is dead".to_owned());
+    fill.problem("b is dead".to_owned());
+    assert_eq!(fill.take_problem().as_deref(), Some("a is dead; b is dead"));
+    assert_eq!(fill.take_problem(), None);
+}
+
+#[test]
+fn periods_shorter_than_the_interval_are_each_tick() {
+    let config = CollectorsConfig { load: Some(PlainConfig { every: Some(5 * SECOND) }), ..Default::default() };
+    let every = |interval| {
+        let all = enabled(&config, interval);
+        all.iter().find(|scheduled| scheduled.collector.name() == "load").expect("turned on").every
+    };
+    assert_eq!(every(SECOND), Some(5 * SECOND));
+    assert_eq!(every(5 * SECOND), None);
+}
+
+#[test]
+fn what_is_turned_off_is_absent() {
+    let config = CollectorsConfig { cpu: None, process: None, ..Default::default() };
+    let names: Vec<_> = enabled(&config, SECOND).iter().map(|scheduled| scheduled.collector.name()).collect();
+    assert_eq!(names, ["load", "memory", "disk", "filesystem", "network", "temperature", "pressure"]);
+}
+
+#[test]
+fn each_collector_fills_the_series_that_it_declares_and_then_keeps_them() {
+    let mut ids = HashSet::new();
+    for Scheduled { mut collector, .. } in enabled(&CollectorsConfig::default(), SECOND) {
+        for (second, shape) in [(1, Shape::Changed), (2, Shape::Same)] {
+            let mut fill = Fill::new(second * SECOND, 0);
+            match collector.collect(&mut fill) {
+                Ok(found) => assert_eq!(found, shape, "{}", collector.name()),
+                Err(CollectError::Unavailable(text)) => println!("{}: {text}", collector.name()),
+                Err(CollectError::Failed(text)) => panic!("{}: {text}", collector.name()),
+            }
+            assert_eq!(fill.len(), collector.series().len(), "{}", collector.name());
+        }
+        for series in collector.series() {
+            assert!(ids.insert(series.id.clone()), "{} is there twice", series.id);
+        }
+    }
+}
+
+/// CPU time of this process, the threads of collectors included.
+fn cpu_time() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+/// Prints the CPU time of each collector. Run it alone, in release mode, on a quiet host:
+/// `cargo test --release --lib cost_of -- --ignored --nocapture`.
+#[test]
+#[ignore = "a measurement, which takes 30 s"]
+fn cost_of_a_tick() {
+    let mut collectors: Vec<_> = enabled(&CollectorsConfig::default(), SECOND)
+        .into_iter()
+        .map(|scheduled| (scheduled, Duration::ZERO))
+        .collect();
+    let ticks = 30;
+    for tick in 0..=ticks {
+        for (Scheduled { collector, .. }, cost) in &mut collectors {
+            let before = cpu_time();
+            collector.collect(&mut Fill::new(tick * SECOND, 64)).ok();
+            if tick > 0 {
+                *cost += cpu_time().saturating_sub(before);
+            }
+        }
+        thread::sleep(SECOND);
+    }
+    let mut each_tick = Duration::ZERO;
+    for (Scheduled { collector, every }, cost) in collectors {
+        println!("{:>12} {:>8.1?} a reading, every {every:?}", collector.name(), cost / ticks);
+        each_tick += (cost / ticks).div_f64(every.map_or(1.0, |every| every.as_secs_f64()));
+    }
+    println!("{:>12} {each_tick:>8.1?} a second", "in all");
+}
