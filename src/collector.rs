@@ -20,7 +20,7 @@ mod process;
 mod source;
 mod temperature;
 
-pub use self::host::Host;
+pub use self::{host::Host, process::own_resident_bytes};
 
 /// One source of host metrics.
 pub trait Collector: Send {

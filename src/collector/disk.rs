@@ -164,9 +164,7 @@ mod tests {
         let (_, values) = collect(&mut disk, 2);
         let t3 = truth();
 
-        for (index, series) in
-            disk.series().iter().enumerate().filter(|(_, series)| series.name == metric::DISK_IO.name)
-        {
+        for (index, series) in disk.series().iter().enumerate().filter(|(_, series)| series.metric == metric::DISK_IO) {
             let (name, way) = (&*series.attributes["system.device"], index % 2);
             let (least, most) = (t2[name][way] - t1[name][way], t3[name][way] - t0[name][way]);
             assert!((least as f64..=most as f64).contains(&values[index]), "{name}: {least} {} {most}", values[index]);

@@ -1,14 +1,9 @@
 //! What the daemon itself costs.
 
-use std::time::Duration;
-
-use rustix::{
-    param::page_size,
-    time::{ClockId, clock_gettime},
-};
+use rustix::param::page_size;
 
 use super::{CollectError, Collector, Counter, Fill, Shape, source::KeptFile};
-use crate::{metric, sample::Series};
+use crate::{clock::process_cpu_time, metric, sample::Series};
 
 pub(super) struct Process {
     statm: KeptFile,
@@ -30,7 +25,7 @@ impl Collector for Process {
     fn collect(&mut self, fill: &mut Fill) -> Result<Shape, CollectError> {
         let pages = resident_pages(self.statm.read()?);
         let pages = pages.ok_or_else(|| self.statm.odd("no resident pages"))?;
-        let nanos = self.cpu_nanos.rate(fill.now(), cpu_time().as_nanos() as u64);
+        let nanos = self.cpu_nanos.rate(fill.now(), process_cpu_time().as_nanos() as u64);
         fill.push(nanos.map(|nanos| nanos / 1e9));
         fill.push((pages * page_size() as u64) as f64);
         if !self.series.is_empty() {
@@ -45,11 +40,10 @@ impl Collector for Process {
     }
 }
 
-/// CPU time of all threads since the start: this clock counts nanoseconds, `/proc/self/stat` ticks
-/// of 10 ms, of which the daemon needs few.
-fn cpu_time() -> Duration {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+/// The daemon's resident memory right now, in bytes.
+pub fn own_resident_bytes() -> Option<u64> {
+    let pages = resident_pages(KeptFile::new("/proc/self/statm").read().ok()?)?;
+    Some(pages * page_size() as u64)
 }
 
 fn resident_pages(statm: &[u8]) -> Option<u64> {
@@ -59,7 +53,10 @@ fn resident_pages(statm: &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{fs, hint, time::Instant};
+    use std::{
+        fs, hint,
+        time::{Duration, Instant},
+    };
 
     #[test]
     fn resident_pages_are_the_second_column() {
@@ -74,8 +71,8 @@ mod tests {
         let mut fill = Fill::new(Duration::ZERO, 2);
         process.collect(&mut fill).expect("readable");
         assert!(fill.into_values()[0].is_nan());
-        let enough = cpu_time() + Duration::from_millis(50);
-        while cpu_time() < enough {
+        let enough = process_cpu_time() + Duration::from_millis(50);
+        while process_cpu_time() < enough {
             hint::spin_loop();
         }
         let wall = start.elapsed();

@@ -13,7 +13,7 @@ const FIRST_TICK_WITHIN: Duration = Duration::from_secs(1);
 /// Ticks at `origin + n * interval`. A late tick moves none of the others, so there is no drift, and
 /// a tick that was slept through is never made up for.
 #[derive(Debug)]
-pub struct Grid {
+pub(super) struct Grid {
     interval: Duration,
     origin: Duration,
     /// The number of the next tick.
@@ -24,26 +24,26 @@ pub struct Grid {
 
 /// A tick, seen from the one before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tick {
+pub(super) struct Tick {
     /// Time since the tick before, suspension included.
-    pub elapsed: Duration,
+    pub(super) elapsed: Duration,
     /// Ticks in between that were not taken.
-    pub missed: Option<Missed>,
+    pub(super) missed: Option<Missed>,
 }
 
 impl Grid {
     /// A grid whose baseline was read at `now`.
-    pub fn new(now: Now, interval: Duration) -> Self {
+    pub(super) fn new(now: Now, interval: Duration) -> Self {
         Self { interval, origin: now.monotonic + interval.min(FIRST_TICK_WITHIN), next: 0, last: now }
     }
 
     /// How long to wait for the next tick; zero when it is due.
-    pub fn wait(&self, now: Now) -> Duration {
+    pub(super) fn wait(&self, now: Now) -> Duration {
         self.due(self.next).saturating_sub(now.monotonic)
     }
 
     /// Takes the tick that is due at `now`: the newest one, where several are.
-    pub fn take(&mut self, now: Now) -> Tick {
+    pub(super) fn take(&mut self, now: Now) -> Tick {
         let index = whole(now.monotonic.saturating_sub(self.origin), self.interval).max(self.next);
         let late = index - self.next;
         let elapsed = now.boottime.saturating_sub(self.last.boottime);
@@ -101,12 +101,8 @@ mod tests {
         }
     }
 
-    fn late(ticks: u64) -> Option<Missed> {
-        Some(Missed { ticks, reason: MissedReason::Late })
-    }
-
-    fn suspended(ticks: u64) -> Option<Missed> {
-        Some(Missed { ticks, reason: MissedReason::Suspended })
+    fn missed(ticks: u64, reason: MissedReason) -> Missed {
+        Missed { ticks, reason }
     }
 
     /// Runs `hours` of ticks that each come up to 30 ms late, and returns how many were taken.
@@ -142,7 +138,7 @@ mod tests {
         let mut grid = Grid::new(clock.now, SECOND);
         assert_eq!(grid.take(clock.run(SECOND)).missed, None);
         let tick = grid.take(clock.run(Duration::from_millis(3_200)));
-        assert_eq!((tick.elapsed, tick.missed), (Duration::from_millis(3_200), late(2)));
+        assert_eq!((tick.elapsed, tick.missed), (Duration::from_millis(3_200), Some(missed(2, MissedReason::Late))));
         assert_eq!(grid.wait(clock.now), Duration::from_millis(800), "back on the old grid");
         assert_eq!(grid.take(clock.run(Duration::from_millis(800))).missed, None);
     }
@@ -152,9 +148,9 @@ mod tests {
         let mut clock = Clock::new();
         let mut grid = Grid::new(clock.now, SECOND);
         grid.take(clock.run(SECOND));
-        clock.suspend(Duration::from_secs(60));
+        clock.suspend(Duration::from_mins(1));
         let tick = grid.take(clock.run(SECOND));
-        assert_eq!((tick.elapsed, tick.missed), (Duration::from_secs(61), suspended(60)));
+        assert_eq!((tick.elapsed, tick.missed), (Duration::from_secs(61), Some(missed(60, MissedReason::Suspended))));
         assert_eq!(grid.take(clock.run(SECOND)).missed, None);
     }
 

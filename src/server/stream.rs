@@ -70,17 +70,17 @@ pub(crate) struct StreamStats {
 
 /// The streams' part of `/api/v1/status`.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub struct StreamReport {
+pub(crate) struct StreamReport {
     /// Subscribers right now.
-    pub subscribers: usize,
+    pub(crate) subscribers: usize,
     /// Subscribers since the start.
-    pub subscribers_total: u64,
+    pub(crate) subscribers_total: u64,
     /// Samples handed to subscribers since the start, history included.
-    pub samples_sent: u64,
+    pub(crate) samples_sent: u64,
     /// Bytes written to subscribers since the start.
-    pub bytes_sent: u64,
+    pub(crate) bytes_sent: u64,
     /// Samples dropped since the start because their subscriber did not read fast enough.
-    pub samples_dropped: u64,
+    pub(crate) samples_dropped: u64,
 }
 
 impl Streams {

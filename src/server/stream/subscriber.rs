@@ -54,7 +54,9 @@ pub(super) struct Subscriber {
 enum Phase {
     /// Reading history. The chunk on its way is held, because that keeps it alive for those who read
     /// the same part.
-    History { _chunk: Option<Arc<Chunk>> },
+    History {
+        _chunk: Option<Arc<Chunk>>,
+    },
     Live,
     /// A close was queued.
     Closing {
