@@ -20,6 +20,9 @@ const MAX_DATA_PAYLOAD: u64 = 4 << 10;
 const FIN: u8 = 0x80;
 const RESERVED: u8 = 0x70;
 const MASKED: u8 = 0x80;
+/// Instead of a short length: the length stands in the next two, or eight, bytes (section 5.2).
+const LENGTH_IN_16_BITS: u8 = 0x7E;
+const LENGTH_IN_64_BITS: u8 = 0x7F;
 const TEXT: u8 = 0x1;
 const BINARY: u8 = 0x2;
 const CLOSE: u8 = 0x8;
@@ -58,11 +61,11 @@ fn encode(opcode: u8, payload: &[u8]) -> Bytes {
     match payload.len() {
         length @ 0..=125 => frame.put_u8(length as u8),
         length @ 126..=0xFFFF => {
-            frame.put_u8(126);
+            frame.put_u8(LENGTH_IN_16_BITS);
             frame.put_u16(length as u16);
         }
         length => {
-            frame.put_u8(127);
+            frame.put_u8(LENGTH_IN_64_BITS);
             frame.put_u64(length as u64);
         }
     }
@@ -202,7 +205,7 @@ fn parse_header(bytes: &[u8]) -> Result<Option<Header>, Violation> {
 
 fn data_length(short: u8, rest: &[u8]) -> Result<Option<u64>, Violation> {
     let length = match short {
-        126 => {
+        LENGTH_IN_16_BITS => {
             let Some(bytes) = rest.first_chunk::<2>() else { return Ok(None) };
             let length = u64::from(u16::from_be_bytes(*bytes));
             // Section 5.2: the shortest form must be used.
@@ -211,7 +214,7 @@ fn data_length(short: u8, rest: &[u8]) -> Result<Option<u64>, Violation> {
             }
             length
         }
-        127 => {
+        LENGTH_IN_64_BITS => {
             let Some(bytes) = rest.first_chunk::<8>() else { return Ok(None) };
             let length = u64::from_be_bytes(*bytes);
             if length <= 0xFFFF || length >> 63 != 0 {
@@ -309,10 +312,13 @@ mod tests {
         };
         assert_eq!(violation(&masked(TEXT, b"hi")), Violation::Data);
         assert_eq!(violation(&masked(BINARY, b"")), Violation::Data);
-        assert_eq!(violation(&[FIN | TEXT, MASKED | 126, 0x10, 0x01]), Violation::TooBig);
-        assert_eq!(violation(&[FIN | TEXT, MASKED | 127, 0, 0, 0, 1, 0, 0, 0, 0]), Violation::TooBig);
-        assert_eq!(violation(&[FIN | TEXT, MASKED | 127, 0x80, 0, 0, 0, 0, 0, 0, 0]), Violation::Protocol);
-        assert_eq!(violation(&[FIN | TEXT, MASKED | 126, 0, 5]), Violation::Protocol);
+        assert_eq!(violation(&[FIN | TEXT, MASKED | LENGTH_IN_16_BITS, 0x10, 0x01]), Violation::TooBig);
+        assert_eq!(violation(&[FIN | TEXT, MASKED | LENGTH_IN_64_BITS, 0, 0, 0, 1, 0, 0, 0, 0]), Violation::TooBig);
+        assert_eq!(
+            violation(&[FIN | TEXT, MASKED | LENGTH_IN_64_BITS, 0x80, 0, 0, 0, 0, 0, 0, 0]),
+            Violation::Protocol
+        );
+        assert_eq!(violation(&[FIN | TEXT, MASKED | LENGTH_IN_16_BITS, 0, 5]), Violation::Protocol);
         assert_eq!(violation(&masked(CONTINUATION, b"x")), Violation::Protocol);
         assert_eq!(violation(&masked(0x3, b"")), Violation::Protocol);
         assert_eq!(violation(&masked(0xB, b"")), Violation::Protocol);
@@ -341,7 +347,7 @@ mod tests {
     fn lengths_are_written_in_their_shortest_form() {
         assert_eq!(text(&[b'x'; 125])[..2], [0x81, 125]);
         assert_eq!(text(&[b'x'; 126])[..4], [0x81, 126, 0, 126]);
-        assert_eq!(text(&[b'x'; 0x1_0000])[..10], [0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]);
+        assert_eq!(text(&vec![b'x'; 0x1_0000])[..10], [0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]);
     }
 
     proptest! {
