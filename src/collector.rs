@@ -85,7 +85,7 @@ impl Fill {
         self.values.push(value.into().filter(|value| value.is_finite()).unwrap_or(f64::NAN));
     }
 
-    /// Reports what is missing while other values are there; nothing is logged for it here.
+    /// Reports, in one line, why some values are missing while the others are there.
     pub fn problem(&mut self, text: String) {
         match &mut self.problem {
             Some(problems) => {
