@@ -10,7 +10,7 @@ const SOURCES: &[&str] = &["build.mjs", "icon.svg", "index.html", "package-lock.
 const LOCK: &str = "package-lock.json";
 
 /// Returns the folder that holds the built page.
-pub fn build(web: &Path, out_dir: &Path) -> Result<PathBuf, String> {
+pub(crate) fn build(web: &Path, out_dir: &Path) -> Result<PathBuf, String> {
     let work = out_dir.join("web");
     let dist = out_dir.join("dist");
     for name in SOURCES {
