@@ -174,3 +174,45 @@ pub struct Bye {
     /// How long to wait before connecting again, in milliseconds; `None` where that is pointless.
     pub retry_ms: Option<u64>,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn the_documentation_shows_every_message_with_its_fields() {
+        let documentation = include_str!("../../docs/protocol.md");
+        let examples = documentation.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+        let mut shown = BTreeSet::new();
+        for example in examples {
+            let message = Message::parse(example.as_bytes()).unwrap();
+            let written: Value = serde_json::from_str(example).unwrap();
+            let ours: Value = serde_json::from_slice(&message.to_text()).unwrap();
+            assert_eq!(paths(&written), paths(&ours), "{example}");
+            shown.insert(written["type"].as_str().unwrap().to_owned());
+        }
+        let all = ["bye", "gap", "heartbeat", "hello", "history", "notice", "sample", "schema"];
+        assert_eq!(shown, all.map(str::to_owned).into());
+    }
+
+    /// Every place in a document where something stands.
+    fn paths(document: &Value) -> BTreeSet<String> {
+        match document {
+            Value::Object(fields) => {
+                fields.iter().flat_map(|(key, value)| below(key, value).chain([key.clone()])).collect()
+            }
+            Value::Array(items) => {
+                items.iter().enumerate().flat_map(|(index, item)| below(&index.to_string(), item)).collect()
+            }
+            _ => BTreeSet::new(),
+        }
+    }
+
+    fn below(key: &str, value: &Value) -> impl Iterator<Item = String> {
+        paths(value).into_iter().map(move |path| format!("{key}.{path}"))
+    }
+}
