@@ -1,7 +1,8 @@
 # What can be done here; `make` alone lists it. The set-up that a target needs is in scripts/setup.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint lint-rust lint-deny lint-files test-page test-rust test-browser fmt audit install clean
+.PHONY: help run build test lint lint-rust lint-deny lint-files test-page test-rust test-browser fmt audit install clean bench \
+	bench-long
 
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
@@ -78,5 +79,6 @@ clean: ## Remove everything that was built
 	rm -rf $(TARGET)/page
 	$(CARGO) clean
 
-# bench and bench-long, where the benchmarks are.
+bench: ## Measure against the floors
+bench-long: ## Watch the daemon's memory for an hour
 -include benches/bench.mk

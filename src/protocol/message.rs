@@ -201,18 +201,16 @@ mod tests {
 
     /// Every place in a document where something stands.
     fn paths(document: &Value) -> BTreeSet<String> {
+        let below = |key: &str, value: &Value| {
+            let within = paths(value).into_iter().map(|path| format!("{key}.{path}"));
+            within.chain([key.to_owned()]).collect::<Vec<_>>()
+        };
         match document {
-            Value::Object(fields) => {
-                fields.iter().flat_map(|(key, value)| below(key, value).chain([key.clone()])).collect()
-            }
+            Value::Object(fields) => fields.iter().flat_map(|(key, value)| below(key, value)).collect(),
             Value::Array(items) => {
-                items.iter().enumerate().flat_map(|(index, item)| below(&index.to_string(), item)).collect()
+                items.iter().zip(0_u32..).flat_map(|(item, at)| below(&at.to_string(), item)).collect()
             }
             _ => BTreeSet::new(),
         }
-    }
-
-    fn below(key: &str, value: &Value) -> impl Iterator<Item = String> {
-        paths(value).into_iter().map(move |path| format!("{key}.{path}"))
     }
 }
