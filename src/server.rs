@@ -23,7 +23,7 @@ use hyper_util::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    sync::watch,
+    sync::{Semaphore, watch},
     time::timeout,
 };
 use tracing::debug;
@@ -49,6 +49,9 @@ const MAX_HEAD_BYTES: usize = 16 << 10;
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// When a subscriber that was sent away may try again; it spreads that with jitter.
 const RETRY_MS: u64 = 1_000;
+
+/// Refused connections that are told why at the same time, each for a second at most.
+const REFUSALS_AT_A_TIME: usize = 64;
 
 /// A server that has its ports and serves nobody yet.
 #[derive(Debug)]
@@ -166,6 +169,7 @@ impl Server {
 
 async fn accept_all(listener: Listener, context: Arc<Context>, header_timeout: Duration) {
     let service = TowerToHyperService::new(warp::service(routes::routes(&context)));
+    let refusals = Arc::new(Semaphore::new(REFUSALS_AT_A_TIME));
     loop {
         let accepted = listener.accept().await;
         let ip = match &accepted {
@@ -176,7 +180,13 @@ async fn accept_all(listener: Listener, context: Arc<Context>, header_timeout: D
             Ok(slot) => slot,
             Err(why) => {
                 debug!(peer = ?ip, "refused a connection: {why}");
-                tokio::spawn(accept::refuse(accepted, why));
+                // In a flood most are just closed: a refusal must not cost what an admission does.
+                if let Ok(permit) = Arc::clone(&refusals).try_acquire_owned() {
+                    tokio::spawn(async move {
+                        accept::refuse(accepted, why).await;
+                        drop(permit);
+                    });
+                }
                 continue;
             }
         };

@@ -7,7 +7,10 @@
 use std::{
     collections::{HashMap, VecDeque},
     ops::RangeInclusive,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -35,6 +38,8 @@ pub(crate) struct View {
     hub: Hub,
     /// Bytes of encoded frames that may wait for the slowest live subscriber.
     max_backlog: usize,
+    /// Counts every sample that any view encodes, once for each time.
+    encodings: Arc<AtomicU64>,
     state: Mutex<State>,
 }
 
@@ -87,10 +92,6 @@ pub(crate) struct Chunk {
 }
 
 impl View {
-    pub(crate) fn new(encoding: Encoding, filter: MetricFilter, hub: Hub, max_backlog: usize) -> Self {
-        Self { encoding, filter, hub, max_backlog, state: Mutex::default() }
-    }
-
     pub(crate) fn encoding(&self) -> Encoding {
         self.encoding
     }
@@ -124,6 +125,7 @@ impl View {
         let mut text = Vec::with_capacity(state.live.back().map_or(1024, |live| live.frame.len() + 64));
         let projection = self.projection(state, &sample.reading.schema);
         SampleText { sample, projection: &projection }.message(&mut text);
+        self.encodings.fetch_add(1, Ordering::Relaxed);
         Live { frame: frame::text(&text), schema: Arc::clone(&sample.reading.schema) }
     }
 
@@ -185,6 +187,7 @@ impl View {
             }
             ends.push(text.len());
         }
+        self.encodings.fetch_add(ends.len() as u64, Ordering::Relaxed);
         let complete = run.reaches_newest && ends.len() == run.samples.len();
         text.extend_from_slice(if complete { br#"],"complete":true}"# } else { TAIL });
         let first = run.samples.first().map_or(seq, |sample| sample.seq);
@@ -241,6 +244,7 @@ fn align(ends: &mut Vec<usize>, first: u64) {
 pub(crate) struct Views {
     hub: Hub,
     max_backlog: usize,
+    encodings: Arc<AtomicU64>,
     in_use: Mutex<HashMap<(Encoding, MetricFilter), Weak<View>>>,
 }
 
@@ -256,7 +260,7 @@ pub(crate) struct TooManyViews;
 
 impl Views {
     pub(crate) fn new(hub: Hub, max_backlog: usize) -> Self {
-        Self { hub, max_backlog, in_use: Mutex::default() }
+        Self { hub, max_backlog, encodings: Arc::default(), in_use: Mutex::default() }
     }
 
     /// The view of this kind, which is new if nobody else looks at it.
@@ -270,9 +274,21 @@ impl Views {
         if views.len() >= MAX_VIEWS {
             return Err(TooManyViews);
         }
-        let view = Arc::new(View::new(key.0, key.1.clone(), self.hub.clone(), self.max_backlog));
+        let view = Arc::new(View {
+            encoding: key.0,
+            filter: key.1.clone(),
+            hub: self.hub.clone(),
+            max_backlog: self.max_backlog,
+            encodings: Arc::clone(&self.encodings),
+            state: Mutex::default(),
+        });
         views.insert(key, Arc::downgrade(&view));
         Ok(view)
+    }
+
+    /// Samples that were encoded since the start, in whatever view.
+    pub(crate) fn encodings(&self) -> u64 {
+        self.encodings.load(Ordering::Relaxed)
     }
 
     /// How many views are being looked at.
