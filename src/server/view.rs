@@ -26,9 +26,9 @@ use crate::{
 const MAX_CHUNK_BYTES: usize = 64 << 10;
 /// More samples than fit a chunk in any encoding: each takes at least 64 bytes.
 const MAX_CHUNK_SAMPLES: usize = MAX_CHUNK_BYTES / 64;
-/// Chunks end at multiples of this, so that subscribers who started at different samples share the
-/// later ones.
-const CHUNK_ALIGNMENT: u64 = 16;
+/// Chunks end at multiples of this (of less where samples are large), so that subscribers who started
+/// at different samples share the later ones.
+const MAX_ALIGNMENT: u64 = 16;
 
 /// See the module.
 #[derive(Debug)]
@@ -230,13 +230,13 @@ impl View {
     }
 }
 
-/// Shortens a chunk that begins with sample `first` to end before a multiple of the alignment, if it
-/// holds one.
+/// Shortens a chunk that begins with sample `first` to end before a multiple of the alignment, or of
+/// a smaller power of two where it holds fewer samples.
 fn align(ends: &mut Vec<usize>, first: u64) {
-    let beyond = (first + ends.len() as u64) % CHUNK_ALIGNMENT;
-    if (beyond as usize) < ends.len() {
-        ends.truncate(ends.len() - beyond as usize);
-    }
+    let count = ends.len() as u64;
+    let alignment = MAX_ALIGNMENT.min(1 << count.ilog2());
+    let beyond = (first + count) % alignment;
+    ends.truncate((count - beyond) as usize);
 }
 
 /// Every view that someone looks at.
@@ -297,3 +297,6 @@ impl Views {
         views.values().filter(|view| view.strong_count() > 0).count()
     }
 }
+
+#[cfg(test)]
+mod tests;
