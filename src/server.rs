@@ -5,6 +5,7 @@
 mod accept;
 mod assets;
 mod handshake;
+mod patience;
 mod problem;
 mod query;
 mod respond;
@@ -31,6 +32,7 @@ use tracing::debug;
 pub use self::accept::BindError;
 use self::{
     accept::{Accepted, ConnectionSlot, Connections, Listener},
+    patience::Patient,
     stream::{Settings, Streams},
     view::Views,
 };
@@ -45,6 +47,8 @@ use crate::{
 
 /// The most that a request's head may be: browsers send far less, and each connection may hold one.
 const MAX_HEAD_BYTES: usize = 16 << 10;
+/// How long a client may read nothing of an answer before it is given up.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a subscriber gets to answer our close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// When a subscriber that was sent away may try again; it spreads that with jitter.
@@ -223,7 +227,7 @@ async fn serve<I, F>(
         .timer(TokioTimer::new())
         .header_read_timeout(header_timeout)
         .max_buf_size(MAX_HEAD_BYTES)
-        .serve_connection(TokioIo::new(io), service)
+        .serve_connection(TokioIo::new(Patient::new(io, WRITE_TIMEOUT)), service)
         .with_upgrades();
     tokio::pin!(connection);
     let ended = tokio::select! {
