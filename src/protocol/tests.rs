@@ -109,7 +109,11 @@ fn every_other_message_is_read_back_as_it_was_written() {
         Message::Gap(Gap { epoch, from_seq: 3, to_seq: Some(7), reason: GapReason::Slow }),
         Message::History(HistoryChunk { samples: Vec::new(), complete: true }),
         Message::Heartbeat(Heartbeat { seq: 7, time: 1 }),
-        Message::Notice(Notice { reason: "config_reloaded".into(), changed: vec!["interval".into()] }),
+        Message::Notice(Notice {
+            reason: "series_changed".into(),
+            added: vec!["system.uptime".into()],
+            removed: Vec::new(),
+        }),
         Message::Bye(Bye { reason: "shutting_down".into(), retry_ms: Some(1000) }),
     ] {
         assert_eq!(Message::parse(&message.to_text()).unwrap(), message);

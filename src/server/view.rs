@@ -5,7 +5,7 @@
 //! subscribers is bounded per view, not per subscriber: they hold positions, not copies.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeSet, HashMap, VecDeque},
     ops::RangeInclusive,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
@@ -18,7 +18,7 @@ use bytes::Bytes;
 use super::stream::frame;
 use crate::{
     hub::Hub,
-    protocol::{Encoding, MetricFilter, Projection, SampleText},
+    protocol::{Encoding, Message, MetricFilter, Notice, Projection, SampleText},
     sample::{Sample, Schema},
 };
 
@@ -48,6 +48,8 @@ struct State {
     /// The projection of the schema met last.
     projection: Option<(u64, Arc<Projection>)>,
     schema_frame: Option<(u64, Bytes)>,
+    /// What was said of the change between two revisions.
+    notice: Option<((u64, u64), Option<Bytes>)>,
     /// Encoded live samples, oldest first, without holes.
     live: VecDeque<Live>,
     live_bytes: usize,
@@ -212,6 +214,38 @@ impl View {
                 frame
             }
         }
+    }
+
+    /// The `notice` that series came or went, unless none of this view's did.
+    pub(crate) fn notice_frame(&self, before: &Schema, after: &Schema) -> Option<Bytes> {
+        let revisions = (before.revision, after.revision);
+        let mut state = self.state();
+        match &state.notice {
+            Some((known, frame)) if *known == revisions => frame.clone(),
+            _ => {
+                let frame = self.encode_notice(before, after);
+                state.notice = Some((revisions, frame.clone()));
+                frame
+            }
+        }
+    }
+
+    fn encode_notice(&self, before: &Schema, after: &Schema) -> Option<Bytes> {
+        let ids = |schema: &Schema| -> BTreeSet<String> {
+            schema
+                .series
+                .iter()
+                .filter(|series| self.filter.wants(series))
+                .map(|series| series.id.to_string())
+                .collect()
+        };
+        let (before, after) = (ids(before), ids(after));
+        let notice = Notice {
+            reason: "series_changed".into(),
+            added: after.difference(&before).cloned().collect(),
+            removed: before.difference(&after).cloned().collect(),
+        };
+        (before != after).then(|| frame::text(&Message::Notice(notice).to_text()))
     }
 
     fn projection(&self, state: &mut State, schema: &Schema) -> Arc<Projection> {

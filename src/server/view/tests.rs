@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     config::HistoryConfig,
     metric,
-    protocol::{HistoryChunk, Message, WireValues},
+    protocol::{HistoryChunk, WireValues},
     sample::{Reading, Series},
 };
 
@@ -155,6 +155,20 @@ fn a_compact_chunk_ends_where_the_schema_changes() {
 
     let json = view(&views, Encoding::Json).history(1);
     assert_eq!((json.next_seq, json.complete), (4, true), "json names its values, so it need not stop");
+}
+
+#[test]
+fn a_view_hears_only_of_series_that_it_shows() {
+    let (_, views) = fixture(Duration::MAX);
+    let (old, new) = (schema(1, 2), schema(2, 3));
+    let notice = view(&views, Encoding::Json).notice_frame(&old, &new).unwrap();
+    let added = vec!["system.cpu.utilization{cpu.logical_number=2}".to_owned()];
+    assert_eq!(
+        message(&notice),
+        Message::Notice(Notice { reason: "series_changed".into(), added, removed: Vec::new() })
+    );
+    let memory = views.get(Encoding::Json, MetricFilter::parse("system.memory").unwrap()).unwrap();
+    assert_eq!(memory.notice_frame(&old, &new), None);
 }
 
 #[test]
