@@ -32,6 +32,9 @@ pub trait Collector: Send {
     /// What has no reading yet (a rate without a baseline) is pushed as missing. A series may come
     /// or go here (a disk was plugged in): the answer is then [`Shape::Changed`], and the values
     /// already follow the new list.
+    ///
+    /// With an error, whatever was pushed is void. After [`CollectError::Unavailable`] there are no
+    /// series; after [`CollectError::Failed`] they are those of the last time.
     fn collect(&mut self, fill: &mut Fill) -> Result<Shape, CollectError>;
 
     /// The series that the last [`collect`](Self::collect) filled.
@@ -82,7 +85,7 @@ impl Fill {
         self.values.push(value.into().filter(|value| value.is_finite()).unwrap_or(f64::NAN));
     }
 
-    /// Reports what is missing while other values are there; nothing is logged for it here.
+    /// Reports, in one line, why some values are missing while the others are there.
     pub fn problem(&mut self, text: String) {
         match &mut self.problem {
             Some(problems) => {

@@ -10,7 +10,7 @@ const SOURCES: &[&str] = &["build.mjs", "icon.svg", "index.html", "package-lock.
 const LOCK: &str = "package-lock.json";
 
 /// Returns the folder that holds the built page.
-pub fn build(web: &Path, out_dir: &Path) -> Result<PathBuf, String> {
+pub(crate) fn build(web: &Path, out_dir: &Path) -> Result<PathBuf, String> {
     let work = out_dir.join("web");
     let dist = out_dir.join("dist");
     for name in SOURCES {
@@ -24,10 +24,10 @@ pub fn build(web: &Path, out_dir: &Path) -> Result<PathBuf, String> {
     Ok(dist)
 }
 
-/// Installs the packages unless those of this very lock file are there already: the stamp is
-/// written last, so an interrupted installation leaves none.
+/// Installs the packages unless those of this very lock file are there already. The stamp lies among
+/// them and is written last, so whatever interrupts or removes an installation leaves none.
 fn install(work: &Path) -> Result<(), String> {
-    let stamp = work.join("installed-package-lock.json");
+    let stamp = work.join("node_modules/.installed-package-lock.json");
     let lock = fs::read(work.join(LOCK)).map_err(|error| format!("cannot read {LOCK}: {error}"))?;
     if fs::read(&stamp).is_ok_and(|installed| installed == lock) {
         return Ok(());

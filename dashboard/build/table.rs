@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use flate2::{Compression, GzBuilder};
 
 /// Writes `OUT_DIR/assets.rs` and, beside it, the files that it includes.
-pub fn write(dist: &Path, out_dir: &Path) -> Result<(), String> {
+pub(crate) fn write(dist: &Path, out_dir: &Path) -> Result<(), String> {
     let embedded = out_dir.join("embedded");
     let mut files = Vec::new();
     list(dist, &mut files).map_err(|error| format!("cannot read {}: {error}", dist.display()))?;

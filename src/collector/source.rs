@@ -7,7 +7,7 @@ use std::{
     path::PathBuf,
 };
 
-use procfs::{FromBufRead, ProcError};
+use procfs::ProcError;
 
 use super::CollectError;
 
@@ -42,12 +42,6 @@ impl KeptFile {
                 Err(if absent && !self.was_read { CollectError::Unavailable(text) } else { CollectError::Failed(text) })
             }
         }
-    }
-
-    /// The file as procfs understands it.
-    pub(super) fn parse<T: FromBufRead>(&mut self) -> Result<T, CollectError> {
-        let parsed = T::from_buf_read(self.read()?);
-        parsed.map_err(|error| self.malformed(&error))
     }
 
     /// The error for text that the parser does not understand.

@@ -86,6 +86,49 @@ fn list() -> Components {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::collector::tests::in_mount_namespace;
+    use rustix::mount::{MountFlags, mount};
+    use std::{fs, path::Path};
+
+    #[test]
+    fn sensors_come_go_and_fail() {
+        in_mount_namespace("temperature::tests::sensors_come_go_and_fail", with_sensors_of_our_own);
+    }
+
+    fn with_sensors_of_our_own() {
+        mount("sensors", "/sys/class", "tmpfs", MountFlags::empty(), None).expect("a tmpfs");
+        let chip = |number: u32| Path::new("/sys/class/hwmon").join(format!("hwmon{number}"));
+        let add = |number, reading| {
+            fs::create_dir_all(chip(number)).expect("a directory");
+            fs::write(chip(number).join("name"), format!("chip{number}\n")).expect("written");
+            fs::write(chip(number).join("temp1_input"), reading).expect("written");
+        };
+        let mut temperature = Temperature::new();
+        let mut collect = |second| {
+            let mut fill = Fill::new(Duration::from_secs(second), 4);
+            let shape = temperature.collect(&mut fill).ok();
+            let ids: Vec<_> =
+                temperature.series().iter().map(|series| series.attributes["hw.id"].to_string()).collect();
+            (shape, ids.join(" "), fill.into_values().into_vec())
+        };
+        let two = || "hwmon2_1 hwmon10_1".to_owned();
+
+        assert_eq!(collect(0), (None, String::new(), vec![]));
+        add(10, "41500\n");
+        add(2, "-3000\n");
+        assert_eq!(collect(59), (None, String::new(), vec![]));
+        assert_eq!(collect(60), (Some(Shape::Changed), two(), vec![-3.0, 41.5]));
+        add(2, "7000\n");
+        add(10, "no reading\n");
+        let (shape, ids, values) = collect(70);
+        assert_eq!((shape, ids, values[0].to_bits()), (Some(Shape::Same), two(), 7f64.to_bits()));
+        assert!(values[1].is_nan());
+        assert!(collect(120).2[1].is_nan(), "missing after a new list as well, not the old reading");
+        fs::remove_dir_all(chip(2)).expect("removed");
+        assert!(collect(130).2[0].is_nan());
+        add(10, "50000\n");
+        assert_eq!(collect(180), (Some(Shape::Changed), "hwmon10_1".to_owned(), vec![50.0]));
+    }
 
     #[test]
     fn a_host_without_sensors_is_no_failure_and_has_no_series() {

@@ -1,6 +1,6 @@
 use super::*;
 use crate::config::PlainConfig;
-use std::{collections::HashSet, thread};
+use std::{collections::HashSet, env, process::Command, thread};
 
 use rustix::time::{ClockId, clock_gettime};
 
@@ -111,4 +111,31 @@ fn cost_of_a_tick() {
         each_tick += (cost / ticks).div_f64(every.map_or(1.0, |every| every.as_secs_f64()));
     }
     println!("{:>12} {each_tick:>8.1?} a second", "in all");
+}
+
+/// Runs `body` in a mount namespace of its own, so that no mount is seen outside: runs the test that
+/// calls it, `name`, again in another process. Skips where that takes more rights than there are.
+pub(super) fn in_mount_namespace(name: &str, body: fn()) {
+    const INSIDE: &str = "HOSTCAST_TEST_IN_MOUNT_NAMESPACE";
+    if env::var_os(INSIDE).is_some() {
+        return body();
+    }
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: needs root");
+        return;
+    }
+    let this = env::current_exe().expect("this test");
+    let mut unshare = Command::new("unshare");
+    unshare.arg("--mount").arg(this).args(["--exact", &format!("collector::{name}"), "--nocapture"]);
+    let Ok(output) = unshare.env(INSIDE, "1").output() else {
+        println!("skipped: no unshare(1)");
+        return;
+    };
+    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    if text.contains("unshare failed") {
+        println!("skipped: {text}");
+        return;
+    }
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+    println!("{text}");
 }

@@ -44,7 +44,7 @@ pub(crate) enum Accepted {
 #[error("cannot listen on {listen}: {}", explain(cause, listen))]
 pub struct BindError {
     listen: Listen,
-    /// Not a source: the message says it all, and whoever prints the chain would say it twice.
+    /// Not its `source`: the message tells all there is to tell.
     cause: io::Error,
 }
 

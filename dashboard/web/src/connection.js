@@ -137,11 +137,14 @@ export class Connection {
       if (this.#socket) {
         this.#checkSilence(this.#socket);
       }
-      this.#onLink({ phase: "live", detail: "" });
     } else if (message.type === "bye") {
       this.#retryMs = message.retryMs;
     }
     this.#onMessage(message, text);
+    // Not before the past is complete: until then the newest sample looks old.
+    if (message.type === "history" && message.complete) {
+      this.#onLink({ phase: "live", detail: "" });
+    }
   }
 
   /**

@@ -40,8 +40,8 @@ export class Controls {
     this.#pause.addEventListener("click", toggle);
     document.addEventListener("keydown", (event) => {
       const target = /** @type {Element} */ (event.target);
-      // Space has its own meaning on these.
-      const taken = target.closest("button, input, select, summary, a");
+      // Space has its own meaning on these: it presses, picks or scrolls.
+      const taken = target.closest("button, input, select, summary, a, ol");
       if (event.key === " " && !taken && !event.repeat) {
         event.preventDefault();
         toggle();

@@ -5,7 +5,7 @@
 import uPlot from "uplot";
 import { heights } from "./lines.js";
 import { color } from "./palette.js";
-import { CHART_HEIGHT, frame } from "./plotframe.js";
+import { CHART_HEIGHT, frame, holes } from "./plotframe.js";
 import { axisLabel } from "./units.js";
 
 /**
@@ -17,6 +17,7 @@ import { axisLabel } from "./units.js";
  * @property {Line[]} lines  of a stack the last is on top
  * @property {import("./units.js").Formatter} format
  * @property {number} floor  the axis reaches at least this far
+ * @property {number} [bottom]  where the axis begins, unless a value is lower; 0 if not given
  * @property {(view: View) => number} [ceiling]  where the axis ends, when that does not depend on
  *   the lines; NaN for unknown
  * @property {boolean} [binary]  steps of the axis are powers of two
@@ -55,7 +56,7 @@ export class LineChart {
         onCursor(at == null ? null : u.data[0][at]);
       },
     });
-    options.series = [{}, ...this.#drawn.map(seriesOptions)];
+    options.series = [{}, ...this.#drawn.map((line) => seriesOptions(line, () => store.breaks))];
     options.bands = bandsOf(this.#drawn);
     options.hooks = { ...options.hooks, draw: [(u) => this.#drawLevels(u)] };
     this.#chart = new uPlot(options, [[], ...this.#drawn.map(() => [])], body);
@@ -92,13 +93,15 @@ export class LineChart {
    * @returns {[number, number]}
    */
   #range(min, max) {
-    const { ceiling, floor, lines } = this.#plot;
+    const { bottom = 0, ceiling, floor, lines } = this.#plot;
     const fixed = ceiling && this.#view ? ceiling(this.#view) : NaN;
     if (fixed > 0) {
       return [0, fixed];
     }
-    const bottom = lines.some(({ below }) => below) ? Math.min(-floor, (min ?? 0) * HEADROOM) : 0;
-    return [bottom, Math.max(floor, (max ?? 0) * HEADROOM)];
+    const lowest = lines.some(({ below }) => below)
+      ? Math.min(-floor, (min ?? 0) * HEADROOM)
+      : Math.min(bottom, min ?? bottom);
+    return [lowest, Math.max(floor, (max ?? 0) * HEADROOM)];
   }
 
   /**
@@ -140,16 +143,18 @@ export class LineChart {
 
 /**
  * @param {Line} line
+ * @param {() => import("./store.js").Break[]} breaks
  * @returns {uPlot.Series}
  */
-function seriesOptions(line) {
+function seriesOptions(line, breaks) {
   const stroke = () => color(line.color);
   return {
     stroke,
-    width: line.mark === "stack" ? 1 : 1.5,
+    width: line.mark === "stack" ? 1 : 1.25,
     ...(line.dashed && { dash: [5, 4] }),
     ...(line.mark === "area" && { fill: () => color(line.color, 0.14) }),
     ...(line.mark === "stack" && { fill: () => color(line.color, 0.42) }),
+    gaps: (u, _, __, ___, missing) => holes(u, breaks(), missing),
     points: {
       show: true,
       size: 4,

@@ -1,35 +1,50 @@
 /**
- * The page's one animation loop. It runs only when something changed, at most ten times a second
- * (once for those who asked for less motion), and not at all while nobody can see it.
+ * The page's one animation loop. It runs only when something changed, no more often than the time
+ * axis moves by a pixel (once a second for those who asked for less motion), and not at all while
+ * nobody can see it.
  */
 
-const FRAME_MS = 100;
 const CLOCK_MS = 1000;
 
 export class Loop {
   #draw;
+  #pixelMs;
   #calm = matchMedia("(prefers-reduced-motion: reduce)");
   #requested = false;
   #drawnAt = -Infinity;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
 
-  /** @param {() => void} draw */
-  constructor(draw) {
+  /**
+   * @param {() => void} draw
+   * @param {() => number} pixelMs  how much time one pixel shows
+   */
+  constructor(draw, pixelMs) {
     this.#draw = draw;
-    document.addEventListener("visibilitychange", () => this.invalidate());
+    this.#pixelMs = pixelMs;
+    document.addEventListener("visibilitychange", () => this.refresh());
   }
 
-  /** Something that is shown has changed. */
+  /** The data has changed. */
   invalidate() {
-    if (this.#requested || document.hidden) {
-      return;
+    if (!this.#requested) {
+      const pause = this.#calm.matches ? CLOCK_MS : Math.min(CLOCK_MS, this.#pixelMs());
+      this.#request(this.#drawnAt + pause - performance.now());
     }
-    this.#requested = true;
+  }
+
+  /** A person has changed something, and waits to see it. */
+  refresh() {
+    this.#request(0);
+  }
+
+  /** @param {number} wait */
+  #request(wait) {
     clearTimeout(this.#timer);
-    const pause = this.#calm.matches ? CLOCK_MS : FRAME_MS;
-    const wait = this.#drawnAt + pause - performance.now();
-    this.#timer = setTimeout(() => requestAnimationFrame(() => this.#frame()), Math.max(0, wait));
+    this.#requested = !document.hidden;
+    if (this.#requested) {
+      this.#timer = setTimeout(() => requestAnimationFrame(() => this.#frame()), Math.max(0, wait));
+    }
   }
 
   #frame() {

@@ -21,6 +21,9 @@ import { viewOf } from "./view.js";
 
 /** @typedef {import("./protocol.js").Message} Message */
 
+/** About the width of a chart: redrawing more often than a pixel's worth of time shows nothing. */
+const PLOT_PIXELS = 600;
+
 const store = new Store();
 const clock = new HostClock();
 /**
@@ -29,25 +32,24 @@ const clock = new HostClock();
  */
 let heldAt = null;
 
-const loop = new Loop(draw);
+const loop = new Loop(draw, () => spanMs() / PLOT_PIXELS);
 const charts = byId("charts", HTMLElement);
 const controls = new Controls({
   onChange() {
     heldAt = controls.paused ? (heldAt ?? hostNow()) : null;
-    document.documentElement.classList.toggle("paused", controls.paused);
-    loop.invalidate();
+    loop.refresh();
   },
   onTheme() {
     forgetColors();
     panels.forEach((panel) => panel.repaint());
-    loop.invalidate();
+    loop.refresh();
   },
 });
 const status = new Status(store);
 const tiles = new Tiles(byId("tiles", HTMLElement), store);
 const panels = PANELS.map((kind) => new Panel(kind, store, charts));
 const filesystems = new Filesystems(charts, store);
-const raw = new RawPanel(location.href, () => loop.invalidate());
+const raw = new RawPanel(location.href, () => loop.refresh());
 
 const connection = new Connection({
   page: location.href,
@@ -55,7 +57,7 @@ const connection = new Connection({
   onMessage: receive,
   onLink(link) {
     status.setLink(link);
-    loop.invalidate();
+    loop.refresh();
   },
   around: {
     connect: (url) => new WebSocket(url, SUBPROTOCOL),
@@ -73,7 +75,7 @@ document.addEventListener("visibilitychange", () => {
     connection.wake();
   }
 });
-loop.invalidate();
+loop.refresh();
 connection.start();
 
 /**
@@ -125,6 +127,14 @@ function publishPosition() {
 function hostNow() {
   const now = clock.now(performance.now());
   return Number.isNaN(now) ? Date.now() : now;
+}
+
+function spanMs() {
+  const { first, end, time } = store.rows;
+  if (controls.span !== "all") {
+    return controls.span;
+  }
+  return end > first ? time[end - 1] - time[first] : 0;
 }
 
 function draw() {

@@ -31,7 +31,7 @@ export class Panel {
   #card;
   #time = element("span", { class: "card-time" });
   #legend = element("ul", { class: "legend" });
-  #body = element("div", { class: "chart" });
+  #body;
   #empty = element("p", { class: "empty", text: "Waiting for the first sample" });
   #note = element("p", { class: "card-note", hidden: true });
   #select = element("select");
@@ -59,6 +59,7 @@ export class Panel {
     this.#kind = kind;
     this.#store = store;
     const titleId = `title-${kind.id}`;
+    this.#body = element("div", { class: "chart", attributes: { role: "img", "aria-labelledby": titleId } });
     this.#picker = element("label", { class: "select", hidden: true }, [
       element("span", { class: "visually-hidden", text: `${kind.title}: show` }),
       this.#select,

@@ -15,6 +15,8 @@ import { bitRate, byteRate, bytes, celsius, load, percent, perSecond, text } fro
 
 /** More lines than this cannot be told apart. */
 const MOST_LINES = 8;
+/** Cores cross each other all the time, so a heat map is clearer sooner. */
+const MOST_CORE_LINES = 6;
 const LINE_COLORS = ["blue", "orange", "green", "purple", "sky", "red", "yellow", "grey"];
 
 const INTERFACE = "network.interface.name";
@@ -69,7 +71,7 @@ const cores = {
   title: "Cores",
   heat(store) {
     const all = coresOf(store);
-    return all.length > MOST_LINES ? all : null;
+    return all.length > MOST_CORE_LINES ? all : null;
   },
   plot(store) {
     const lines = coresOf(store).flatMap((core, at) =>
@@ -219,7 +221,7 @@ const temperature = {
         const { attributes } = sensor.series;
         return line(attributes["hw.name"] ?? attributes["hw.id"] ?? "sensor", LINE_COLORS[at], [sensor]);
       });
-    return unlessEmpty(lines, { format: celsius, floor: 60 });
+    return unlessEmpty(lines, { format: celsius, floor: 60, bottom: 20 });
   },
 };
 

@@ -65,7 +65,7 @@ export function frame({ width, range, label, steps, breaks, onCursor }) {
       {
         ...axis,
         space: 72,
-        size: 26,
+        size: 22,
         incrs: TIME_STEPS,
         grid: { stroke: () => color("chart-grid"), width: 1 },
         values: (_, splits, __, ___, step) =>
@@ -107,7 +107,7 @@ function drawBreaks(u, breaks) {
     }
     const left = u.valToPos(from, "x", true);
     const right = u.valToPos(to, "x", true);
-    ctx.fillStyle = color("chart-gap", 0.16);
+    ctx.fillStyle = color("chart-gap", 0.13);
     ctx.fillRect(left, bbox.top, Math.max(ratio, right - left), bbox.height);
     if (reason === "restarted") {
       ctx.strokeStyle = color("chart-restart");
@@ -127,4 +127,36 @@ function drawBreaks(u, breaks) {
     }
   }
   ctx.restore();
+}
+
+/**
+ * Where a line must not be drawn: at its own missing values, and at every break. uPlot alone would
+ * join the line over a break that is narrower than a pixel.
+ * @param {uPlot} u
+ * @param {Break[]} breaks
+ * @param {import("uplot").Series.Gaps} missing  as uPlot found them, in canvas pixels
+ * @returns {import("uplot").Series.Gaps}
+ */
+export function holes(u, breaks, missing) {
+  const { min = 0, max = 0 } = u.scales.x;
+  const all = breaks
+    .filter(({ from, to }) => to >= min && from <= max)
+    .map(({ from, to }) => {
+      const left = u.valToPos(from, "x", true);
+      return /** @type {import("uplot").Series.Gap} */ ([left, Math.max(left + devicePixelRatio, u.valToPos(to, "x", true))]);
+    })
+    .concat(missing)
+    .sort(([left], [right]) => left - right);
+  // uPlot wants them apart from each other.
+  /** @type {import("uplot").Series.Gaps} */
+  const apart = [];
+  for (const [from, to] of all) {
+    const last = apart[apart.length - 1];
+    if (last && from <= last[1]) {
+      last[1] = Math.max(last[1], to);
+    } else {
+      apart.push([from, to]);
+    }
+  }
+  return apart;
 }

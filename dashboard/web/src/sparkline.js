@@ -4,7 +4,7 @@
 
 import { color } from "./palette.js";
 
-const LINE_WIDTH = 1.5;
+const LINE_WIDTH = 1.25;
 
 export class Sparkline {
   #canvas;

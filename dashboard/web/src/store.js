@@ -103,7 +103,7 @@ export class Store {
     if (sample.time <= this.lastTime) {
       // The host's clock was set back: what was drawn from there on has no place any more.
       this.rows.truncate(sample.time);
-      this.breaks = this.breaks.filter((one) => one.from < sample.time);
+      this.breaks = this.breaks.filter((one) => one.to < sample.time);
       this.#markGap("clock");
     }
     this.#endGap(sample.time);

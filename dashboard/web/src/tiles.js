@@ -55,10 +55,11 @@ const TILES = [
     figure(store) {
       const columns = [...store.columns.values()];
       const limit = plain(columns, "system.memory.limit");
-      return unlessNone(named(columns, "system.memory.usage", { "system.memory.state": "used" }), {
+      const used = named(columns, "system.memory.usage", { "system.memory.state": "used" });
+      return unlessNone(used, {
         format: bytes,
         ceiling: (read) => read(limit),
-        detail: (read) => `of ${text(bytes(read(limit)))}`,
+        detail: (read) => `of ${text(bytes(read(limit)))} · ${text(percent(read(used) / read(limit)))}`,
       });
     },
   },
@@ -73,7 +74,7 @@ const TILES = [
       return unlessNone(plain(store.columns.values(), "system.cpu.load_average.1m"), {
         format: load,
         detail: (read) =>
-          `${text(load(read(five)))} · ${text(load(read(fifteen)))} over 5 · 15 min`,
+          `${text(load(read(five)))} · ${text(load(read(fifteen)))} over 5, 15 min`,
       });
     },
   },
@@ -106,8 +107,8 @@ const TILES = [
       return unlessNone(all, {
         format: byteRate,
         detail: (read) =>
-          `read ${text(byteRate(read(named(all, "system.disk.io", { "disk.io.direction": "read" }))))}` +
-          ` · write ${text(byteRate(read(named(all, "system.disk.io", { "disk.io.direction": "write" }))))}`,
+          `r ${text(byteRate(read(named(all, "system.disk.io", { "disk.io.direction": "read" }))))}` +
+          ` · w ${text(byteRate(read(named(all, "system.disk.io", { "disk.io.direction": "write" }))))}`,
       });
     },
   },
@@ -122,7 +123,7 @@ const TILES = [
       return unlessNone(some, {
         highest: true,
         format: percent,
-        detail: (read) => `most stalled: ${highestOf(some, read, "system.pressure.resource")}`,
+        detail: (read) => `most stalled: ${highestOf(some, read, "system.pressure.resource") || "nothing"}`,
       });
     },
   },
@@ -135,7 +136,7 @@ const TILES = [
       return unlessNone(sensors, {
         highest: true,
         format: celsius,
-        detail: (read) => highestOf(sensors, read, "hw.name"),
+        detail: (read) => highestOf(sensors, read, "hw.name") || "unnamed sensor",
       });
     },
   },
@@ -239,18 +240,19 @@ function highestReading(columns, rows, row) {
 }
 
 /**
+ * What the highest reading above zero is of, "" where all are zero.
  * @param {Column[]} columns
  * @param {(columns: Column[]) => number} read
  * @param {string} attribute
  */
 function highestOf(columns, read, attribute) {
-  let name = "–";
-  let highest = -Infinity;
+  let name = "";
+  let highest = 0;
   for (const column of columns) {
     const value = read([column]);
     if (value > highest) {
       highest = value;
-      name = column.series.attributes[attribute] ?? name;
+      name = column.series.attributes[attribute] ?? "";
     }
   }
   return name;

@@ -35,7 +35,7 @@ export const byteRate = unlessMissing((value) => {
 /** Takes bytes per second: links are sold, and shaped, in decimal bits. */
 export const bitRate = unlessMissing((value) => scaled(value * 8, 1000, BITS));
 
-export const load = unlessMissing((value) => ({ number: value.toFixed(2), unit: "" }));
+export const load = unlessMissing((value) => ({ number: value.toFixed(value < 9.995 ? 2 : 1), unit: "" }));
 
 export const celsius = unlessMissing((value) => ({ number: value.toFixed(1), unit: "°C" }));
 

@@ -47,10 +47,10 @@ class Bench {
     return this.sockets[this.sockets.length - 1];
   }
 
-  /** @param {object} [extra] */
-  accept(extra = {}) {
+  accept() {
     this.socket.onopen();
-    this.say({ type: "hello", heartbeat_ms: 1000, ...extra });
+    this.say({ type: "hello", heartbeat_ms: 1000 });
+    this.say({ type: "history", samples: [], complete: true });
   }
 
   /** @param {object} message */
@@ -86,10 +86,13 @@ test("the ceiling doubles up to ten seconds, and jitter takes any part of it", (
   assert.equal(new Backoff(() => 1).next(60_000), 60_000);
 });
 
-test("it is live from the hello on", () => {
+test("it is live once the past is complete", () => {
   const bench = new Bench();
+  bench.socket.onopen();
+  bench.say({ type: "hello", heartbeat_ms: 1000 });
+  bench.say({ type: "history", samples: [], complete: false });
   assert.deepEqual(bench.phases, ["connecting"]);
-  bench.accept();
+  bench.say({ type: "history", samples: [], complete: true });
   assert.deepEqual(bench.phases, ["connecting", "live"]);
 });
 

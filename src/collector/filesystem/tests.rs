@@ -1,12 +1,10 @@
 use super::*;
-use crate::config::Patterns;
+use crate::{collector::tests::in_mount_namespace, config::Patterns};
 use std::{
-    env,
     ffi::CString,
     fs::{self, File},
     io::{Read, Write},
     os::fd::AsRawFd,
-    process::Command,
     thread,
     time::{Duration, Instant},
 };
@@ -59,33 +57,13 @@ fn a_mount_that_fails_is_named_and_the_rest_has_values() {
     assert_eq!(collect(&mut filesystem).0, Shape::Same);
 }
 
-const IN_NAMESPACE: &str = "HOSTCAST_TEST_IN_MOUNT_NAMESPACE";
-
-/// Runs itself again in a mount namespace of its own, so that no mount is seen outside.
 #[test]
 fn a_hung_mount_does_not_stall_the_others() {
-    if env::var_os(IN_NAMESPACE).is_some() {
-        return beside_a_hung_mount();
-    }
-    let this = env::current_exe().expect("this test");
-    let name = "collector::filesystem::tests::a_hung_mount_does_not_stall_the_others";
-    if !rustix::process::geteuid().is_root() || !Path::new("/dev/fuse").exists() {
-        println!("skipped: needs root and /dev/fuse");
+    if !Path::new("/dev/fuse").exists() {
+        println!("skipped: no /dev/fuse");
         return;
     }
-    let mut unshare = Command::new("unshare");
-    let run = unshare.arg("--mount").arg(this).args(["--exact", name, "--nocapture"]);
-    let Ok(output) = run.env(IN_NAMESPACE, "1").output() else {
-        println!("skipped: no unshare(1)");
-        return;
-    };
-    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    if text.contains("unshare failed") {
-        println!("skipped: {text}");
-        return;
-    }
-    assert!(output.status.success() && text.contains("1 passed"), "{text}");
-    println!("{text}");
+    in_mount_namespace("filesystem::tests::a_hung_mount_does_not_stall_the_others", beside_a_hung_mount);
 }
 
 fn beside_a_hung_mount() {
