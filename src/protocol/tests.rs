@@ -1,11 +1,13 @@
 //! What is written is what is read: the sampler's side and the client's side of each message.
 
 use std::{
+    collections::BTreeSet,
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use proptest::prelude::*;
+use serde_json::Value as Json;
 
 use super::*;
 use crate::{
@@ -124,4 +126,33 @@ fn every_other_message_is_read_back_as_it_was_written() {
 fn a_type_that_is_not_known_is_an_error_that_names_it() {
     let error = Message::parse(br#"{"type":"surprise"}"#).unwrap_err();
     assert!(error.to_string().contains("surprise"), "{error}");
+}
+
+#[test]
+fn the_documentation_shows_every_message_with_its_fields() {
+    let documentation = include_str!("../../docs/protocol.md");
+    let examples = documentation.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let mut shown = BTreeSet::new();
+    for example in examples {
+        let message = Message::parse(example.as_bytes()).unwrap();
+        let written: Json = serde_json::from_str(example).unwrap();
+        let ours: Json = serde_json::from_slice(&message.to_text()).unwrap();
+        assert_eq!(paths(&written), paths(&ours), "{example}");
+        shown.insert(written["type"].as_str().unwrap().to_owned());
+    }
+    let all = ["bye", "gap", "heartbeat", "hello", "history", "notice", "sample", "schema"];
+    assert_eq!(shown, all.map(str::to_owned).into());
+}
+
+/// Every place in a document where something stands.
+fn paths(document: &Json) -> BTreeSet<String> {
+    let below = |key: &str, value: &Json| {
+        let within = paths(value).into_iter().map(|path| format!("{key}.{path}"));
+        within.chain([key.to_owned()]).collect::<Vec<_>>()
+    };
+    match document {
+        Json::Object(fields) => fields.iter().flat_map(|(key, value)| below(key, value)).collect(),
+        Json::Array(items) => items.iter().zip(0_u32..).flat_map(|(item, at)| below(&at.to_string(), item)).collect(),
+        _ => BTreeSet::new(),
+    }
 }
