@@ -7,7 +7,7 @@
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 BINARY := $(TARGET)/release/hostcast
-SCRIPTS := scripts/setup .ci/run
+SCRIPTS := scripts/setup scripts/check-architecture .ci/run
 MANUALS := docs/man/hostcast.1 docs/man/hostcast.toml.5
 # make install PREFIX=/usr DESTDIR=/tmp/package
 PREFIX ?= /usr/local
@@ -40,6 +40,7 @@ lint-deny:
 
 lint-files:
 	shellcheck $(SCRIPTS)
+	scripts/check-architecture
 	mandoc -T lint -W warning $(MANUALS)
 
 # In a copy, because packages that are installed within the source tree would end up in `cargo package`.
