@@ -16,6 +16,7 @@ use warp::reply::Response;
 
 use super::{
     Context, Peer,
+    patience::Patient,
     problem::Problem,
     query::StreamQuery,
     stream::{Newcomer, Socket},
@@ -114,11 +115,11 @@ fn encoding(headers: &HeaderMap) -> Result<Option<Encoding>, Problem> {
 
 /// The bare socket under hyper, and what hyper had read from it already.
 fn take_socket(upgraded: Upgraded) -> Option<(Socket, bytes::Bytes)> {
-    match upgraded.downcast::<TokioIo<TcpStream>>() {
-        Ok(Parts { io, read_buf, .. }) => Some((Socket::from_tcp(io.into_inner()).ok()?, read_buf)),
+    match upgraded.downcast::<TokioIo<Patient<TcpStream>>>() {
+        Ok(Parts { io, read_buf, .. }) => Some((Socket::from_tcp(io.into_inner().into_inner()).ok()?, read_buf)),
         Err(upgraded) => {
-            let Parts { io, read_buf, .. } = upgraded.downcast::<TokioIo<UnixStream>>().ok()?;
-            Some((Socket::from_unix(io.into_inner()).ok()?, read_buf))
+            let Parts { io, read_buf, .. } = upgraded.downcast::<TokioIo<Patient<UnixStream>>>().ok()?;
+            Some((Socket::from_unix(io.into_inner().into_inner()).ok()?, read_buf))
         }
     }
 }

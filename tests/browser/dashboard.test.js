@@ -1,0 +1,14 @@
+/**
+ * One process and one browser for all tests, one after the other: some of them load the host, and
+ * each would disturb the figures of its neighbours.
+ */
+
+import { after } from "node:test";
+import { closeBrowser } from "./harness/browser.js";
+
+await import("./tests/watch.js");
+await import("./tests/outages.js");
+await import("./tests/controls.js");
+await import("./tests/delivery.js");
+
+after(closeBrowser);
