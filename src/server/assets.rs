@@ -49,14 +49,21 @@ pub(crate) fn respond(asset: &'static Asset, headers: &HeaderMap) -> Response {
     response
 }
 
-/// Whether `gzip` is listed and not refused with `q=0` (RFC 9110, section 12.5.3).
+/// Whether `gzip` is listed and not refused with `q=0`; `*` speaks for it only where it is not
+/// listed itself (RFC 9110, section 12.5.3).
 fn accepts_gzip(headers: &HeaderMap) -> bool {
-    headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok()).any(|list| {
-        list.split(',').any(|item| {
+    let mut any = false;
+    for list in headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok()) {
+        for item in list.split(',') {
             let mut parts = item.split(';').map(str::trim);
-            let named = parts.next().is_some_and(|coding| coding.eq_ignore_ascii_case("gzip") || coding == "*");
+            let coding = parts.next().unwrap_or_default();
             let weight = parts.find_map(|part| part.strip_prefix("q=")).map_or(Some(1.0), |q| q.parse::<f32>().ok());
-            named && weight.is_some_and(|weight| weight > 0.0)
-        })
-    })
+            let accepted = weight.is_some_and(|weight| weight > 0.0);
+            if coding.eq_ignore_ascii_case("gzip") {
+                return accepted;
+            }
+            any |= accepted && coding == "*";
+        }
+    }
+    any
 }
