@@ -319,7 +319,7 @@ fn a_new_schema_is_told_before_the_first_sample_that_needs_it() {
         let mut seqs = Vec::new();
         while seqs.len() < 60 {
             match feed.message() {
-                Message::Schema(_) => {}
+                Message::Schema(_) | Message::Notice(_) => {}
                 Message::Sample(sample) => seqs.push(checked(feed, sample)),
                 Message::History(chunk) => {
                     for sample in chunk.samples {
@@ -340,6 +340,36 @@ fn a_new_schema_is_told_before_the_first_sample_that_needs_it() {
         assert_eq!(values.len(), series.len());
         assert!(series.iter().all(|series| values.contains_key(&*series.id)));
     }
+}
+
+#[test]
+fn a_notice_names_the_series_that_came_and_went() {
+    for subprotocol in SUBPROTOCOLS {
+        let mut pour = Pour::new();
+        let mut feed = pour.feed("history=none", subprotocol);
+        feed.hello();
+        feed.past();
+        pour.publish(1);
+        feed.live();
+        for (revision, cores, notice) in [
+            (2, 3, json!({"type": "notice", "reason": "series_changed", "added": [core(2)]})),
+            (3, 1, json!({"type": "notice", "reason": "series_changed", "removed": [core(1), core(2)]})),
+        ] {
+            pour.schema = schema(revision, cores);
+            pour.publish(1);
+            assert_eq!(feed.json(), notice);
+            let is_compact = subprotocol == "hostcast.v1.compact";
+            if is_compact {
+                let schema = feed.json();
+                assert_eq!((kind(&schema), schema["revision"].as_u64()), ("schema", Some(revision)));
+            }
+            assert_eq!(kind(&feed.json()), "sample");
+        }
+    }
+}
+
+fn core(number: usize) -> String {
+    format!("system.cpu.utilization{{cpu.logical_number={number}}}")
 }
 
 /// The number of a compact sample whose values fit the newest schema.

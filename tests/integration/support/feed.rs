@@ -101,7 +101,7 @@ impl Feed {
         loop {
             match self.message() {
                 Message::Sample(sample) => return sample,
-                Message::Schema(_) | Message::Heartbeat(_) => {}
+                Message::Schema(_) | Message::Heartbeat(_) | Message::Notice(_) => {}
                 other => panic!("a sample was expected, not {other:?}"),
             }
         }
