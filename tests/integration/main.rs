@@ -5,11 +5,14 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test, in helpers too")]
 
+mod architecture;
+mod clients;
 mod config;
 mod frames;
 mod http;
 mod limits;
 mod resume;
+mod sampling;
 mod shutdown;
 mod signs_of_life;
 mod slow;

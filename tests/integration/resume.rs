@@ -65,7 +65,7 @@ fn what_was_evicted_is_named_exactly_and_the_rest_follows() {
         assert!(pour.hub.get(oldest - 1).is_none(), "it was still there");
         let past = feed.past();
         assert!(past.iter().map(|sample| sample.seq).eq(oldest..=1_000), "{:?}", past.first());
-        past.iter().for_each(|sample| pour.check(sample));
+        pour.check(&past);
     }
 }
 

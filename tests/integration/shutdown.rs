@@ -43,7 +43,7 @@ fn everyone_is_told_before_the_daemon_goes() {
         // The last chunk is there: the answer is whole, and so is its last line.
         let rest: Vec<String> = lines.lines().collect::<Result<_, _>>().unwrap();
         assert!(rest.iter().all(|line| Message::parse(line.as_bytes()).is_ok()), "{rest:?}");
-        assert!(idle.is_closed());
+        idle.wait_until_closed();
         let (status, stderr) = daemon.wait();
         assert_eq!(status.code(), Some(0), "{stderr}");
         TcpListener::bind(daemon.address.tcp()).unwrap();

@@ -113,7 +113,7 @@ fn history_is_as_long_as_it_was_asked_for() {
             assert_eq!(feed.hello().next_seq, 2_001);
             let past = feed.past();
             assert!(past.iter().map(|sample| sample.seq).eq(first..=2_000), "{query}: {:?}", past.first());
-            past.iter().for_each(|sample| pour.check(sample));
+            pour.check(&past);
         }
     }
 }
@@ -142,9 +142,9 @@ fn whoever_comes_before_the_first_sample_gets_it_with_its_schema() {
         assert_eq!(feed.past(), []);
         assert_eq!(feed.schema, None);
         pour.publish(2);
-        pour.check(&feed.live());
+        pour.check(&[feed.live()]);
         assert_eq!(feed.schema.as_ref().unwrap().series.len(), pour.schema.series.len());
-        pour.check(&feed.live());
+        pour.check(&[feed.live()]);
     }
 }
 
@@ -276,9 +276,9 @@ fn joining_while_samples_pour_in_leaves_no_hole_and_no_repetition() {
             };
             let Some(first) = samples.first() else { continue };
             let account = account.get_or_insert_with(|| Account::from(hello.epoch, first.seq));
+            pour.check(samples);
             for sample in samples {
                 account.sample(sample);
-                pour.check(sample);
             }
             rope.seen(account.next - 1);
             if account.next > target {
@@ -396,9 +396,9 @@ fn a_long_history_comes_in_pieces_of_64_kib() {
                 Message::History(chunk) => {
                     assert!(text.len() <= 64 << 10, "{} bytes", text.len());
                     pieces += 1;
+                    pour.check(&chunk.samples);
                     for sample in &chunk.samples {
                         assert_eq!(sample.seq, next);
-                        pour.check(sample);
                         next += 1;
                     }
                     if chunk.complete {

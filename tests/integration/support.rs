@@ -10,7 +10,7 @@ mod wire;
 
 pub(crate) use self::{
     account::Account,
-    daemon::TestDaemon,
+    daemon::{TestDaemon, program},
     feed::{Feed, Heard},
     http::{Http, Response},
     pour::{Pour, WIDE, reading, room_for, schema},

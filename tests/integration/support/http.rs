@@ -55,7 +55,7 @@ impl Http {
     pub(crate) fn send(&mut self, method: &str, path: &str, headers: &[(&str, &str)]) {
         let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\n", self.host);
         for (name, value) in headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            head.extend([name, ": ", value, "\r\n"]);
         }
         head.push_str("\r\n");
         self.wire.get_mut().write_all(head.as_bytes()).unwrap();
@@ -106,9 +106,9 @@ impl Http {
         }
     }
 
-    /// Whether the server has closed this connection, after what it says before that.
-    pub(crate) fn is_closed(mut self) -> bool {
-        self.wire.get_mut().read_until_closed().is_empty()
+    /// Waits until the server closes this connection, without another word.
+    pub(crate) fn wait_until_closed(mut self) {
+        assert_eq!(self.wire.get_mut().read_until_closed(), b"");
     }
 }
 

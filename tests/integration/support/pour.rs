@@ -15,7 +15,7 @@ use hostcast::{
     config::{Config, Listen},
     hub::Hub,
     metric,
-    protocol::{HelloHost, WireSample, WireValues},
+    protocol::{HelloHost, Message, WireSample, WireValues},
     sample::{Reading, Sample, Schema, Series},
     sampler::Sampler,
     server::Server,
@@ -82,12 +82,12 @@ impl Pour {
         let status = Sampler::prepare(config.sampler.interval, Vec::new()).status();
         let (stop, stopped) = oneshot::channel();
         let (ready, address) = std::sync::mpsc::channel();
-        let served = hub.clone();
+        let theirs = hub.clone();
         let server = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
             runtime.block_on(async {
                 let on_death = OnDeath::new(|last_words| panic!("{last_words}"));
-                let server = Server::bind(&config, served, HelloHost::default(), status, &on_death).unwrap();
+                let server = Server::bind(&config, theirs, HelloHost::default(), status, &on_death).unwrap();
                 ready.send(server.addresses().unwrap()).unwrap();
                 let stopped = async {
                     let _ = stopped.await;
@@ -132,9 +132,11 @@ impl Pour {
         Feed::open(&self.address, query, &[subprotocol])
     }
 
-    /// That a sample arrived as it was published.
-    pub(crate) fn check(&self, sample: &WireSample) {
-        check(sample, &self.schema);
+    /// That samples arrived as they were published.
+    pub(crate) fn check(&self, samples: &[WireSample]) {
+        for sample in samples {
+            check(sample, &self.schema);
+        }
     }
 
     /// Reads history and live, up to sample `last`, into the account.
@@ -142,8 +144,8 @@ impl Pour {
         while account.next <= last {
             let message = feed.message();
             match &message {
-                hostcast::protocol::Message::History(chunk) => chunk.samples.iter().for_each(|one| self.check(one)),
-                hostcast::protocol::Message::Sample(sample) => self.check(sample),
+                Message::History(chunk) => self.check(&chunk.samples),
+                Message::Sample(sample) => self.check(std::slice::from_ref(sample)),
                 _ => {}
             }
             account.message(&message);

@@ -70,11 +70,11 @@ impl Raw {
         match payload.len() {
             length @ 0..=125 => frame.push(mask_bit | length as u8),
             length @ 126..=0xFFFF => {
-                frame.push(mask_bit | 126);
+                frame.push(mask_bit | 0x7E);
                 frame.extend((length as u16).to_be_bytes());
             }
             length => {
-                frame.push(mask_bit | 127);
+                frame.push(mask_bit | 0x7F);
                 frame.extend((length as u64).to_be_bytes());
             }
         }
@@ -101,18 +101,18 @@ impl Raw {
         self.wire.read_exact(&mut head)?;
         assert_eq!(head[0] & 0xF0, 0x80, "each frame is whole, without reserved bits");
         let length = match head[1] {
-            126 => {
+            0x7E => {
                 let mut length = [0; 2];
                 self.wire.read_exact(&mut length)?;
                 u64::from(u16::from_be_bytes(length))
             }
-            127 => {
+            0x7F => {
                 let mut length = [0; 8];
                 self.wire.read_exact(&mut length)?;
                 u64::from_be_bytes(length)
             }
             short => {
-                assert!(short < 126, "a server does not mask");
+                assert!(short < 0x7E, "a server does not mask");
                 u64::from(short)
             }
         };

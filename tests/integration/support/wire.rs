@@ -87,13 +87,6 @@ impl Wire {
         Ok(Self::Tcp(stream))
     }
 
-    pub(crate) fn set_read_timeout(&self, timeout: Duration) {
-        match self {
-            Self::Tcp(stream) => stream.set_read_timeout(Some(timeout)).unwrap(),
-            Self::Unix(stream) => stream.set_read_timeout(Some(timeout)).unwrap(),
-        }
-    }
-
     /// Waits until the peer has closed, whatever it says before that, and returns what it said.
     pub(crate) fn read_until_closed(&mut self) -> Vec<u8> {
         let mut said = Vec::new();

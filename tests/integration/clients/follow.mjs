@@ -1,0 +1,47 @@
+// Follows the stream, loses its connection, and goes on where it left off.
+//
+// usage: node follow.mjs ws://host:port/api/v1/stream <subprotocol>
+//
+// Prints the number of each sample, one a line, and ends after 20.
+
+import assert from "node:assert/strict";
+
+function follow(url, subprotocol, seqs, count) {
+  return new Promise((resolve, reject) => {
+    const socket = new WebSocket(url, [subprotocol]);
+    let epoch;
+    socket.onerror = (event) => reject(event.error ?? new Error("the connection broke"));
+    socket.onmessage = (event) => {
+      try {
+        const message = JSON.parse(event.data);
+        if (message.type === "hello") {
+          assert.equal(socket.protocol, subprotocol);
+          epoch = message.epoch;
+        } else if (message.type === "history") {
+          seqs.push(...message.samples.map((sample) => sample.seq));
+        } else if (message.type === "sample") {
+          seqs.push(message.seq);
+        } else {
+          assert.ok(["schema", "heartbeat", "notice"].includes(message.type), event.data);
+        }
+        if (seqs.length >= count) {
+          socket.onmessage = null;
+          socket.onclose = ({ code, wasClean }) => resolve({ epoch, code, wasClean });
+          socket.close(1000);
+        }
+      } catch (error) {
+        reject(error);
+      }
+    };
+  });
+}
+
+const [url, subprotocol] = process.argv.slice(2);
+const seqs = [];
+const first = await follow(`${url}?history=all`, subprotocol, seqs, 10);
+const second = await follow(`${url}?since=${first.epoch}:${seqs.at(-1)}`, subprotocol, seqs, 20);
+assert.equal(second.epoch, first.epoch);
+for (const { code, wasClean } of [first, second]) {
+  assert.deepEqual({ code, wasClean }, { code: 1000, wasClean: true });
+}
+console.log(seqs.join("\n"));
