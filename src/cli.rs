@@ -46,6 +46,9 @@ pub struct CheckArgs {
     /// Configuration file [default: the one that `hostcast serve` would use]
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
+    /// The same, as `hostcast serve` takes it
+    #[arg(long, short, value_name = "FILE", conflicts_with = "file")]
+    config: Option<PathBuf>,
     /// Print the effective configuration as TOML: defaults, file, environment and flags together
     #[arg(long)]
     pub print: bool,
@@ -83,7 +86,7 @@ impl ServeArgs {
 impl CheckArgs {
     /// Where the configuration comes from.
     pub fn source(self) -> Source {
-        self.overrides.source(self.file)
+        self.overrides.source(self.file.or(self.config))
     }
 }
 
@@ -143,6 +146,35 @@ mod tests {
     fn the_help_names_the_file_that_is_looked_for() {
         let help = Cli::command().find_subcommand_mut("serve").unwrap().render_long_help().to_string();
         assert!(help.replace('\n', " ").contains(crate::config::SYSTEM_FILE), "{help}");
+    }
+
+    #[test]
+    fn the_manual_names_every_command_and_flag() {
+        let manual = include_str!("../docs/man/hostcast.1");
+        let mut cli = Cli::command();
+        cli.build();
+        let has = |item: &str| manual.lines().any(|line| line.starts_with(".It ") && format!("{line} ").contains(item));
+        for command in cli.get_subcommands() {
+            let name = command.get_name();
+            assert!(has(&format!(".It Cm {name} ")), "{name}");
+            for flag in command.get_arguments().filter_map(clap::Arg::get_long) {
+                assert!(has(&format!("Fl -{flag} ")), "{name} --{flag}");
+            }
+            for flag in command.get_arguments().filter_map(clap::Arg::get_short) {
+                assert!(has(&format!("Fl {flag} ")), "{name} -{flag}");
+            }
+        }
+    }
+
+    #[test]
+    fn check_takes_the_file_in_either_form() {
+        for arguments in [["check", "a.toml"].as_slice(), &["check", "--config", "a.toml"], &["check", "-c", "a.toml"]]
+        {
+            let cli = Cli::try_parse_from([&["hostcast"], arguments].concat()).unwrap();
+            let Command::Check(check) = cli.command else { unreachable!("it is check that was parsed") };
+            assert_eq!(check.source().file, Some("a.toml".into()));
+        }
+        assert!(Cli::try_parse_from(["hostcast", "check", "--config", "a.toml", "b.toml"]).is_err());
     }
 
     #[test]

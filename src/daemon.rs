@@ -67,7 +67,9 @@ pub fn serve(config: &Config) -> Result<(), DaemonError> {
     });
     // Whoever has not gone by now was given the whole grace period.
     runtime.shutdown_timeout(Duration::ZERO);
-    info!("stopped");
+    if ended.is_ok() {
+        info!("stopped");
+    }
     ended
 }
 

@@ -197,3 +197,6 @@ impl<'de> serde::Deserialize<'de> for Epoch {
         text.parse().map_err(serde::de::Error::custom)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -162,4 +162,26 @@ mod tests {
             assert!(metric.prometheus.chars().all(valid), "{}", metric.prometheus);
         }
     }
+
+    #[test]
+    fn the_documentation_has_the_same_table() {
+        let documented: Vec<[&str; 4]> = include_str!("../docs/metrics.md")
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `")?.strip_suffix(" |"))
+            .map(|row| row.split(" | ").map(|cell| cell.trim_matches(['`', ' ', '|'])).collect::<Vec<_>>())
+            .filter_map(|row| match row[..] {
+                [name, unit, .., prometheus, label] => Some([name, unit, prometheus, label]),
+                _ => None,
+            })
+            .collect();
+        let known = ALL.iter().map(|metric| [metric.name, metric.unit.symbol(), metric.prometheus, metric.label]);
+        assert_eq!(documented, known.collect::<Vec<_>>());
+        for unit in ALL.iter().map(|metric| metric.unit) {
+            let is_its_row = |line: &str| {
+                let symbol = format!("`{}`", unit.symbol());
+                line.contains(&symbol) && line.ends_with(&format!(" | {} |", unit.decimals()))
+            };
+            assert!(include_str!("../docs/metrics.md").lines().any(is_its_row), "{unit:?}");
+        }
+    }
 }

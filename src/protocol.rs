@@ -16,3 +16,6 @@ pub use self::{
     projection::{Encoding, MetricFilter, Projection, UnknownMetric},
     sample_text::{SampleText, rounded},
 };
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@
 mod accept;
 mod assets;
 mod handshake;
+mod patience;
 mod problem;
 mod query;
 mod respond;
@@ -23,7 +24,7 @@ use hyper_util::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    sync::watch,
+    sync::{Semaphore, watch},
     time::timeout,
 };
 use tracing::debug;
@@ -31,6 +32,7 @@ use tracing::debug;
 pub use self::accept::BindError;
 use self::{
     accept::{Accepted, ConnectionSlot, Connections, Listener},
+    patience::Patient,
     stream::{Settings, Streams},
     view::Views,
 };
@@ -45,10 +47,15 @@ use crate::{
 
 /// The most that a request's head may be: browsers send far less, and each connection may hold one.
 const MAX_HEAD_BYTES: usize = 16 << 10;
+/// How long a client may read nothing of an answer before it is given up.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a subscriber gets to answer our close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// When a subscriber that was sent away may try again; it spreads that with jitter.
 const RETRY_MS: u64 = 1_000;
+
+/// Refused connections that are told why at the same time, each for a second at most.
+const REFUSALS_AT_A_TIME: usize = 64;
 
 /// A server that has its ports and serves nobody yet.
 #[derive(Debug)]
@@ -166,6 +173,7 @@ impl Server {
 
 async fn accept_all(listener: Listener, context: Arc<Context>, header_timeout: Duration) {
     let service = TowerToHyperService::new(warp::service(routes::routes(&context)));
+    let refusals = Arc::new(Semaphore::new(REFUSALS_AT_A_TIME));
     loop {
         let accepted = listener.accept().await;
         let ip = match &accepted {
@@ -176,7 +184,13 @@ async fn accept_all(listener: Listener, context: Arc<Context>, header_timeout: D
             Ok(slot) => slot,
             Err(why) => {
                 debug!(peer = ?ip, "refused a connection: {why}");
-                tokio::spawn(accept::refuse(accepted, why));
+                // In a flood most are just closed: a refusal must not cost what an admission does.
+                if let Ok(permit) = Arc::clone(&refusals).try_acquire_owned() {
+                    tokio::spawn(async move {
+                        accept::refuse(accepted, why).await;
+                        drop(permit);
+                    });
+                }
                 continue;
             }
         };
@@ -213,7 +227,7 @@ async fn serve<I, F>(
         .timer(TokioTimer::new())
         .header_read_timeout(header_timeout)
         .max_buf_size(MAX_HEAD_BYTES)
-        .serve_connection(TokioIo::new(io), service)
+        .serve_connection(TokioIo::new(Patient::new(io, WRITE_TIMEOUT)), service)
         .with_upgrades();
     tokio::pin!(connection);
     let ended = tokio::select! {

@@ -63,6 +63,22 @@ fn each_collector_fills_the_series_that_it_declares_and_then_keeps_them() {
     }
 }
 
+#[test]
+fn the_documentation_names_the_attributes_of_what_this_host_has() {
+    let documentation = include_str!("../../docs/metrics.md");
+    for Scheduled { mut collector, .. } in enabled(&CollectorsConfig::default(), SECOND) {
+        collector.collect(&mut Fill::new(SECOND, 0)).ok();
+        for series in collector.series() {
+            let row = documentation.lines().find(|line| line.starts_with(&format!("| `{}` ", series.metric.name)));
+            for attribute in series.attributes.keys() {
+                assert!(row.is_some_and(|row| row.contains(&format!("`{attribute}`"))), "{}", series.id);
+            }
+        }
+        let heading = format!("\n**{}.** ", collector.name());
+        assert!(documentation.contains(&heading), "{heading}");
+    }
+}
+
 /// CPU time of this process, the threads of collectors included.
 fn cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);

@@ -1,6 +1,6 @@
 //! The configuration as a whole. Each part is tested beside its code.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use proptest::{
     collection::{btree_map, vec},
@@ -34,6 +34,29 @@ fn the_annotated_file_has_every_key() {
             path.split('.').try_fold(&toml::Value::Table(written.clone()), |value, key| value.get(key)).is_some();
         assert!(found || path.rsplit('.').next() == Some("every"), "{path} is missing in config/config.toml");
     }
+}
+
+#[test]
+fn the_manual_has_every_key_with_its_default() {
+    let written: toml::Table = ANNOTATED.parse().unwrap();
+    let mut documented = BTreeSet::new();
+    let mut section = "";
+    for line in include_str!("../../docs/man/hostcast.toml.5").lines() {
+        if let Some(name) = line.strip_prefix(".Ss [") {
+            section = name.trim_end_matches(']');
+        }
+        let Some(item) = line.strip_prefix(".It Ic ") else { continue };
+        let (key, default) = item.split_once(" No = Li ").map_or((item, None), |(key, value)| (key, Some(value)));
+        let path = format!("{section}.{key}");
+        if let Some(default) = default {
+            let default: toml::Table = format!("it = {}", default.replace(r"\(dq", "\"")).parse().unwrap();
+            let table = section.split('.').fold(&written, |table, name| table[name].as_table().unwrap());
+            assert_eq!(default["it"], table[key], "{path}");
+        }
+        documented.insert(path);
+    }
+    let known = read::known_paths().into_iter().filter(|path| !path.ends_with(".every"));
+    assert_eq!(documented, known.collect());
 }
 
 #[test]

@@ -158,12 +158,16 @@ pub struct Heartbeat {
 }
 
 /// `notice`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
-    /// What happened, such as `series_changed`.
+    /// What happened: `series_changed`.
     pub reason: String,
-    /// What is different now.
-    pub changed: Vec<String>,
+    /// Ids of series that are new.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub added: Vec<String>,
+    /// Ids of series that are gone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removed: Vec<String>,
 }
 
 /// `bye`

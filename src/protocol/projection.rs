@@ -89,7 +89,12 @@ fn split_outside_braces(list: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// What was probably meant: `system.cpu` by `cpu`, or the name that looks most alike.
 fn closest_metric(text: &str) -> Option<&'static str> {
+    let within = |name: &'static str| Some(&name[..name.find(&format!(".{text}"))? + 1 + text.len()]);
+    if let Some(prefix) = metric::ALL.iter().find_map(|metric| within(metric.name)).filter(|_| !text.is_empty()) {
+        return Some(prefix);
+    }
     let similarity = |name: &str| strsim::jaro_winkler(name, text);
     let closest =
         metric::ALL.iter().map(|metric| metric.name).max_by(|a, b| similarity(a).total_cmp(&similarity(b)))?;
@@ -155,6 +160,8 @@ mod tests {
     fn a_misspelt_metric_is_refused_with_a_suggestion() {
         let error = MetricFilter::parse("system.cpu.utilisation").unwrap_err();
         assert!(error.to_string().contains("did you mean \"system.cpu.utilization\"?"), "{error}");
+        let error = MetricFilter::parse("cpu").unwrap_err();
+        assert!(error.to_string().ends_with("did you mean \"system.cpu\"?"), "{error}");
         for list in ["", ",", "system.cpu,", "x", "system.cpu.utilizationx"] {
             assert!(MetricFilter::parse(list).is_err(), "{list:?}");
         }

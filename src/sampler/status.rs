@@ -150,9 +150,9 @@ fn log(collector: &CollectorStatus) {
     let name = collector.name;
     let message = collector.message.as_deref().unwrap_or_default();
     match collector.state {
-        CollectorState::Ok => info!(collector = name, "reads again"),
-        CollectorState::Unavailable => info!(collector = name, "has nothing to read on this host: {message}"),
-        CollectorState::Partial => warn!(collector = name, "could not read everything: {message}"),
-        CollectorState::Failed => warn!(collector = name, "failed: {message}"),
+        CollectorState::Ok => info!("collector {name} reads again"),
+        CollectorState::Unavailable => info!("collector {name} has nothing to read on this host: {message}"),
+        CollectorState::Partial => warn!("collector {name} could not read everything: {message}"),
+        CollectorState::Failed => warn!("collector {name} failed: {message}"),
     }
 }

@@ -41,10 +41,11 @@ pub(crate) enum Accepted {
 
 /// A place to listen at could not be had.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {listen}: {}", explain(source, listen))]
+#[error("cannot listen on {listen}: {}", explain(cause, listen))]
 pub struct BindError {
     listen: Listen,
-    source: io::Error,
+    /// Not its `source`: the message tells all there is to tell.
+    cause: io::Error,
 }
 
 fn explain(error: &io::Error, listen: &Listen) -> String {
@@ -68,7 +69,7 @@ impl Listener {
             Listen::Tcp(address) => bind_tcp(*address).map(Self::Tcp),
             Listen::Unix(path) => bind_unix(path).map(|listener| Self::Unix(listener, path.clone())),
         };
-        bound.map_err(|source| BindError { listen: listen.clone(), source })
+        bound.map_err(|cause| BindError { listen: listen.clone(), cause })
     }
 
     /// Where it listens: with the port that the kernel chose, where it was asked to.

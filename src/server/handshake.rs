@@ -6,7 +6,7 @@ use std::sync::Arc;
 use headers::{HeaderMapExt, SecWebsocketAccept, SecWebsocketKey, SecWebsocketVersion, Upgrade};
 use hyper::{
     HeaderMap, StatusCode,
-    header::{CONNECTION, HeaderValue, SEC_WEBSOCKET_PROTOCOL},
+    header::{CONNECTION, HeaderValue, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL},
     upgrade::{OnUpgrade, Parts, Upgraded},
 };
 use hyper_util::rt::TokioIo;
@@ -16,6 +16,7 @@ use warp::reply::Response;
 
 use super::{
     Context, Peer,
+    patience::Patient,
     problem::Problem,
     query::StreamQuery,
     stream::{Newcomer, Socket},
@@ -76,8 +77,14 @@ fn websocket_key(headers: &HeaderMap) -> Result<SecWebsocketKey, Problem> {
     if !upgrades || !to_websocket || !version {
         return Err(not_a_websocket());
     }
-    let key = headers.typed_get::<SecWebsocketKey>();
+    let is_nonce = headers.get(SEC_WEBSOCKET_KEY).is_some_and(|key| is_16_bytes_in_base64(key.as_bytes()));
+    let key = headers.typed_get::<SecWebsocketKey>().filter(|_| is_nonce);
     key.ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "Sec-WebSocket-Key must be 16 bytes in base64"))
+}
+
+fn is_16_bytes_in_base64(text: &[u8]) -> bool {
+    let digits = text.strip_suffix(b"==").unwrap_or_default();
+    digits.len() == 22 && digits.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
 }
 
 fn not_a_websocket() -> Problem {
@@ -108,11 +115,11 @@ fn encoding(headers: &HeaderMap) -> Result<Option<Encoding>, Problem> {
 
 /// The bare socket under hyper, and what hyper had read from it already.
 fn take_socket(upgraded: Upgraded) -> Option<(Socket, bytes::Bytes)> {
-    match upgraded.downcast::<TokioIo<TcpStream>>() {
-        Ok(Parts { io, read_buf, .. }) => Some((Socket::from_tcp(io.into_inner()).ok()?, read_buf)),
+    match upgraded.downcast::<TokioIo<Patient<TcpStream>>>() {
+        Ok(Parts { io, read_buf, .. }) => Some((Socket::from_tcp(io.into_inner().into_inner()).ok()?, read_buf)),
         Err(upgraded) => {
-            let Parts { io, read_buf, .. } = upgraded.downcast::<TokioIo<UnixStream>>().ok()?;
-            Some((Socket::from_unix(io.into_inner()).ok()?, read_buf))
+            let Parts { io, read_buf, .. } = upgraded.downcast::<TokioIo<Patient<UnixStream>>>().ok()?;
+            Some((Socket::from_unix(io.into_inner().into_inner()).ok()?, read_buf))
         }
     }
 }

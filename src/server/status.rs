@@ -61,6 +61,8 @@ struct Stream {
     report: StreamReport,
     /// Different choices of subprotocol and metrics that are being streamed.
     views: usize,
+    /// Samples encoded since the start: each once for a view, however many look at it.
+    samples_encoded: u64,
 }
 
 #[derive(Serialize)]
@@ -100,7 +102,11 @@ pub(crate) fn status(context: &Arc<Context>) -> Response {
                 oldest_seq,
                 next_seq,
             },
-            stream: Stream { report: context.streams.report(), views: context.views.count() },
+            stream: Stream {
+                report: context.streams.report(),
+                views: context.views.count(),
+                samples_encoded: context.views.encodings(),
+            },
             connections: Connections { open, refused_total },
         },
     )

@@ -5,9 +5,12 @@
 //! subscribers is bounded per view, not per subscriber: they hold positions, not copies.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeSet, HashMap, VecDeque},
     ops::RangeInclusive,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -15,7 +18,7 @@ use bytes::Bytes;
 use super::stream::frame;
 use crate::{
     hub::Hub,
-    protocol::{Encoding, MetricFilter, Projection, SampleText},
+    protocol::{Encoding, Message, MetricFilter, Notice, Projection, SampleText},
     sample::{Sample, Schema},
 };
 
@@ -23,9 +26,9 @@ use crate::{
 const MAX_CHUNK_BYTES: usize = 64 << 10;
 /// More samples than fit a chunk in any encoding: each takes at least 64 bytes.
 const MAX_CHUNK_SAMPLES: usize = MAX_CHUNK_BYTES / 64;
-/// Chunks end at multiples of this, so that subscribers who started at different samples share the
-/// later ones.
-const CHUNK_ALIGNMENT: u64 = 16;
+/// Chunks end at multiples of this (of less where samples are large), so that subscribers who started
+/// at different samples share the later ones.
+const MAX_ALIGNMENT: u64 = 16;
 
 /// See the module.
 #[derive(Debug)]
@@ -35,6 +38,8 @@ pub(crate) struct View {
     hub: Hub,
     /// Bytes of encoded frames that may wait for the slowest live subscriber.
     max_backlog: usize,
+    /// Counts every sample that any view encodes, once for each time.
+    encodings: Arc<AtomicU64>,
     state: Mutex<State>,
 }
 
@@ -43,6 +48,8 @@ struct State {
     /// The projection of the schema met last.
     projection: Option<(u64, Arc<Projection>)>,
     schema_frame: Option<(u64, Bytes)>,
+    /// What was said of the change between two revisions.
+    notice: Option<((u64, u64), Option<Bytes>)>,
     /// Encoded live samples, oldest first, without holes.
     live: VecDeque<Live>,
     live_bytes: usize,
@@ -87,10 +94,6 @@ pub(crate) struct Chunk {
 }
 
 impl View {
-    pub(crate) fn new(encoding: Encoding, filter: MetricFilter, hub: Hub, max_backlog: usize) -> Self {
-        Self { encoding, filter, hub, max_backlog, state: Mutex::default() }
-    }
-
     pub(crate) fn encoding(&self) -> Encoding {
         self.encoding
     }
@@ -124,6 +127,7 @@ impl View {
         let mut text = Vec::with_capacity(state.live.back().map_or(1024, |live| live.frame.len() + 64));
         let projection = self.projection(state, &sample.reading.schema);
         SampleText { sample, projection: &projection }.message(&mut text);
+        self.encodings.fetch_add(1, Ordering::Relaxed);
         Live { frame: frame::text(&text), schema: Arc::clone(&sample.reading.schema) }
     }
 
@@ -185,6 +189,7 @@ impl View {
             }
             ends.push(text.len());
         }
+        self.encodings.fetch_add(ends.len() as u64, Ordering::Relaxed);
         let complete = run.reaches_newest && ends.len() == run.samples.len();
         text.extend_from_slice(if complete { br#"],"complete":true}"# } else { TAIL });
         let first = run.samples.first().map_or(seq, |sample| sample.seq);
@@ -211,6 +216,38 @@ impl View {
         }
     }
 
+    /// The `notice` that series came or went, unless none of this view's did.
+    pub(crate) fn notice_frame(&self, before: &Schema, after: &Schema) -> Option<Bytes> {
+        let revisions = (before.revision, after.revision);
+        let mut state = self.state();
+        match &state.notice {
+            Some((known, frame)) if *known == revisions => frame.clone(),
+            _ => {
+                let frame = self.encode_notice(before, after);
+                state.notice = Some((revisions, frame.clone()));
+                frame
+            }
+        }
+    }
+
+    fn encode_notice(&self, before: &Schema, after: &Schema) -> Option<Bytes> {
+        let ids = |schema: &Schema| -> BTreeSet<String> {
+            schema
+                .series
+                .iter()
+                .filter(|series| self.filter.wants(series))
+                .map(|series| series.id.to_string())
+                .collect()
+        };
+        let (before, after) = (ids(before), ids(after));
+        let notice = Notice {
+            reason: "series_changed".into(),
+            added: after.difference(&before).cloned().collect(),
+            removed: before.difference(&after).cloned().collect(),
+        };
+        (before != after).then(|| frame::text(&Message::Notice(notice).to_text()))
+    }
+
     fn projection(&self, state: &mut State, schema: &Schema) -> Arc<Projection> {
         match &state.projection {
             Some((revision, projection)) if *revision == schema.revision => Arc::clone(projection),
@@ -227,13 +264,13 @@ impl View {
     }
 }
 
-/// Shortens a chunk that begins with sample `first` to end before a multiple of the alignment, if it
-/// holds one.
+/// Shortens a chunk that begins with sample `first` to end before a multiple of the alignment, or of
+/// a smaller power of two where it holds fewer samples.
 fn align(ends: &mut Vec<usize>, first: u64) {
-    let beyond = (first + ends.len() as u64) % CHUNK_ALIGNMENT;
-    if (beyond as usize) < ends.len() {
-        ends.truncate(ends.len() - beyond as usize);
-    }
+    let count = ends.len() as u64;
+    let alignment = MAX_ALIGNMENT.min(1 << count.ilog2());
+    let beyond = (first + count) % alignment;
+    ends.truncate((count - beyond) as usize);
 }
 
 /// Every view that someone looks at.
@@ -241,6 +278,7 @@ fn align(ends: &mut Vec<usize>, first: u64) {
 pub(crate) struct Views {
     hub: Hub,
     max_backlog: usize,
+    encodings: Arc<AtomicU64>,
     in_use: Mutex<HashMap<(Encoding, MetricFilter), Weak<View>>>,
 }
 
@@ -256,7 +294,7 @@ pub(crate) struct TooManyViews;
 
 impl Views {
     pub(crate) fn new(hub: Hub, max_backlog: usize) -> Self {
-        Self { hub, max_backlog, in_use: Mutex::default() }
+        Self { hub, max_backlog, encodings: Arc::default(), in_use: Mutex::default() }
     }
 
     /// The view of this kind, which is new if nobody else looks at it.
@@ -270,9 +308,21 @@ impl Views {
         if views.len() >= MAX_VIEWS {
             return Err(TooManyViews);
         }
-        let view = Arc::new(View::new(key.0, key.1.clone(), self.hub.clone(), self.max_backlog));
+        let view = Arc::new(View {
+            encoding: key.0,
+            filter: key.1.clone(),
+            hub: self.hub.clone(),
+            max_backlog: self.max_backlog,
+            encodings: Arc::clone(&self.encodings),
+            state: Mutex::default(),
+        });
         views.insert(key, Arc::downgrade(&view));
         Ok(view)
+    }
+
+    /// Samples that were encoded since the start, in whatever view.
+    pub(crate) fn encodings(&self) -> u64 {
+        self.encodings.load(Ordering::Relaxed)
     }
 
     /// How many views are being looked at.
@@ -281,3 +331,6 @@ impl Views {
         views.values().filter(|view| view.strong_count() > 0).count()
     }
 }
+
+#[cfg(test)]
+mod tests;

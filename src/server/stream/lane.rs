@@ -8,7 +8,7 @@ use std::{
     io::{self, ErrorKind},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread::JoinHandle,
     time::{Duration, Instant, SystemTime},
@@ -62,6 +62,8 @@ pub(super) struct Lane {
 struct Shared {
     waker: Waker,
     mail: Mutex<Vec<Mail>>,
+    /// Whether a sample was published since the lane last looked.
+    published: AtomicBool,
     /// Subscribers here and on their way here.
     load: AtomicUsize,
 }
@@ -69,7 +71,7 @@ struct Shared {
 #[derive(Debug)]
 enum Mail {
     Join(Box<Newcomer>),
-    /// Say goodbye to everyone, let no one else in, and end when all have gone.
+    /// Say goodbye to everyone, and to whoever still comes.
     Drain {
         reason: &'static str,
         retry_ms: u64,
@@ -88,7 +90,12 @@ impl Lane {
     ) -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKER)?;
-        let shared = Arc::new(Shared { waker, mail: Mutex::default(), load: AtomicUsize::new(0) });
+        let shared = Arc::new(Shared {
+            waker,
+            mail: Mutex::default(),
+            published: AtomicBool::new(false),
+            load: AtomicUsize::new(0),
+        });
         let worker = Worker {
             poll,
             shared: Arc::clone(&shared),
@@ -98,7 +105,7 @@ impl Lane {
             subscribers: Slab::new(),
             unfinished: Vec::new(),
             buffer: vec![0; READ_BUFFER_BYTES].into(),
-            draining: false,
+            draining: None,
         };
         let thread = vital::spawn(name, on_death, move || worker.run())?;
         Ok(Self { shared, thread: Some(thread) })
@@ -123,6 +130,7 @@ impl Lane {
         let shared = Arc::clone(&self.shared);
         move || {
             if shared.load.load(Ordering::Relaxed) > 0 {
+                shared.published.store(true, Ordering::Release);
                 shared.wake();
             }
         }
@@ -163,7 +171,8 @@ struct Worker {
     unfinished: Vec<usize>,
     /// Lent to whoever is being read from.
     buffer: Box<[u8]>,
-    draining: bool,
+    /// What to say to whoever still comes, once the daemon stops.
+    draining: Option<(&'static str, u64)>,
 }
 
 impl Worker {
@@ -187,18 +196,15 @@ impl Worker {
                     Token(key) => self.react(key, event, now),
                 }
             }
-            if woken {
-                if !self.open_mail(now) {
-                    return;
-                }
+            if woken && !self.open_mail(now) {
+                return;
+            }
+            if self.shared.published.swap(false, Ordering::Acquire) {
                 self.write_to_all(now);
             }
             if now >= next_tick {
                 self.tick(now);
                 next_tick = now + self.settings.tick();
-            }
-            if self.draining && self.subscribers.is_empty() {
-                return;
             }
         }
     }
@@ -220,10 +226,11 @@ impl Worker {
             match mail {
                 Mail::Join(newcomer) => self.admit(*newcomer, now),
                 Mail::Drain { reason, retry_ms } => {
-                    self.draining = true;
+                    self.draining = Some((reason, retry_ms));
                     for (_, subscriber) in &mut self.subscribers {
                         subscriber.say_bye(reason, retry_ms, now);
                     }
+                    self.write_to_all(now);
                 }
                 Mail::Stop => return false,
             }
@@ -254,8 +261,8 @@ impl Worker {
         }
         entry.insert(subscriber);
         self.stats.joined();
-        if self.draining {
-            self.subscribers[key].say_bye("shutting_down", 1_000, now);
+        if let Some((reason, retry_ms)) = self.draining {
+            self.subscribers[key].say_bye(reason, retry_ms, now);
         }
     }
 
@@ -312,6 +319,10 @@ impl Worker {
                     self.unfinished.retain(|&unfinished| unfinished != key);
                     self.stats.left();
                     self.left();
+                    if self.subscribers.is_empty() {
+                        // What a crowd needed is given back when it has gone.
+                        self.subscribers.shrink_to_fit();
+                    }
                 }
             }
         }

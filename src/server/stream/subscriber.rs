@@ -41,8 +41,8 @@ pub(super) struct Subscriber {
     view: Arc<View>,
     /// The next sample to be sent.
     cursor: u64,
-    /// The newest schema that was sent; 0 before the first.
-    revision: u64,
+    /// What the values of the sample before the cursor stand for.
+    schema: Option<Arc<Schema>>,
     phase: Phase,
     reader: FrameReader,
     outbox: Outbox,
@@ -107,7 +107,7 @@ impl Subscriber {
             _slot: slot,
             view,
             cursor: joined.cursor,
-            revision: 0,
+            schema: None,
             phase: Phase::History { _chunk: None },
             reader: FrameReader::default(),
             outbox,
@@ -194,14 +194,20 @@ impl Subscriber {
         self.phase = if chunk.complete { Phase::Live } else { Phase::History { _chunk: Some(chunk) } };
     }
 
+    /// Sees to it that the client knows what the values of the next samples stand for.
     fn queue_schema(&mut self, schema: &Arc<Schema>) {
-        let is_due = match self.view.encoding() {
-            Encoding::Compact => self.revision != schema.revision,
-            Encoding::Json => self.revision == 0,
-        };
-        if is_due {
+        if self.schema.as_ref().is_some_and(|known| known.revision == schema.revision) {
+            return;
+        }
+        let before = self.schema.replace(Arc::clone(schema));
+        if let (Some(before), Phase::Live) = (&before, &self.phase)
+            && let Some(notice) = self.view.notice_frame(before, schema)
+        {
+            self.outbox.push(notice);
+        }
+        // In json the values name themselves.
+        if before.is_none() || self.view.encoding() == Encoding::Compact {
             self.outbox.push(self.view.schema_frame(schema));
-            self.revision = schema.revision;
         }
     }
 

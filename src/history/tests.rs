@@ -1,0 +1,116 @@
+//! The ring against a plain list of everything that was ever pushed.
+
+use std::time::SystemTime;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::sample::Schema;
+
+fn reading(moment: Duration, width: usize) -> Reading {
+    Reading {
+        time: SystemTime::UNIX_EPOCH + moment,
+        moment,
+        elapsed: Duration::from_secs(1),
+        missed: None,
+        schema: Arc::new(Schema { revision: 1, series: Vec::new() }),
+        values: vec![0.0; width].into(),
+    }
+}
+
+fn ring(window_seconds: u64, max_bytes: u64) -> History {
+    let config = HistoryConfig { window: Duration::from_secs(window_seconds), max_bytes };
+    History::new(Epoch::random(), &config)
+}
+
+#[test]
+fn an_empty_ring_offers_nothing_and_begins_at_one() {
+    let ring = ring(60, 1 << 20);
+    assert_eq!((ring.oldest_seq(), ring.next_seq(), ring.size()), (1, 1, (0, 0)));
+    assert_eq!(ring.seq_within(Duration::MAX), 1);
+    assert!(ring.newest().is_none() && ring.get(0).is_none() && ring.get(1).is_none());
+}
+
+#[test]
+fn the_newest_sample_is_held_whatever_the_bounds() {
+    let mut ring = ring(0, 0);
+    for second in 0..100 {
+        ring.push(reading(Duration::from_secs(second), 50));
+    }
+    assert_eq!(ring.newest().map(|newest| newest.seq), Some(100));
+    assert_eq!(ring.oldest_seq(), 100);
+}
+
+#[test]
+fn a_position_is_read_back_as_it_was_written_and_nothing_else_is() {
+    let position = Position { epoch: Epoch::random(), seq: 42 };
+    assert_eq!(position.to_string().parse(), Ok(position));
+    for text in [
+        "",
+        ":",
+        "0123456789abcdef",
+        "0123456789abcdef:",
+        "0123456789abcdef:+1",
+        "0123456789abcdef:-1",
+        "0123456789abcdef: 1",
+        "0123456789ABCDEF:1",
+        "+123456789abcdef:1",
+        "0123456789abcde:1",
+        "0123456789abcdef:1:2",
+        "0123456789abcdef:18446744073709551616",
+    ] {
+        assert_eq!(text.parse::<Position>(), Err(ParsePositionError), "{text:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_ring_holds_a_whole_recent_past_within_its_bounds(
+        steps in prop::collection::vec((0_u64..5, 0_usize..40), 1..300),
+        window in 0_u64..60,
+        max_bytes in 0_u64..20_000,
+    ) {
+        let mut ring = ring(window, max_bytes);
+        let mut pushed = Vec::new();
+        let mut now = Duration::ZERO;
+        for (seconds, width) in steps {
+            now += Duration::from_secs(seconds);
+            pushed.push(ring.push(reading(now, width)));
+
+            prop_assert_eq!(ring.next_seq(), pushed.len() as u64 + 1);
+            let held: Vec<u64> = ring.from(0).map(|sample| sample.seq).collect();
+            let expected: Vec<u64> = (ring.oldest_held()..ring.next_seq()).collect();
+            prop_assert_eq!(held, expected, "held samples have no hole");
+
+            let offered = &pushed[ring.oldest_seq() as usize - 1..];
+            let bytes: usize = offered.iter().map(|sample| sample.footprint()).sum();
+            prop_assert_eq!(ring.size(), (offered.len(), bytes));
+            if offered.len() > 1 {
+                prop_assert!(bytes as u64 <= max_bytes);
+                prop_assert!(now.saturating_sub(offered[0].reading.moment) <= Duration::from_secs(window));
+            }
+            if ring.oldest_seq() > 1 {
+                // Nothing is let go of before its time.
+                let before = &pushed[ring.oldest_seq() as usize - 2];
+                let is_old = now.saturating_sub(before.reading.moment) > Duration::from_secs(window);
+                prop_assert!(is_old || (bytes + before.footprint()) as u64 > max_bytes || offered.len() == 1);
+            }
+            prop_assert!(ring.oldest_seq() - ring.oldest_held() <= 8 + ring.samples.len() as u64 / 16);
+        }
+    }
+
+    #[test]
+    fn a_span_begins_at_the_first_sample_that_lies_in_it(
+        steps in prop::collection::vec(0_u64..5, 1..100), span in 0_u64..200,
+    ) {
+        let mut ring = ring(100, 1 << 20);
+        let mut now = Duration::ZERO;
+        for seconds in steps {
+            now += Duration::from_secs(seconds);
+            ring.push(reading(now, 1));
+        }
+        let start = now.saturating_sub(Duration::from_secs(span));
+        let expected = ring.from(ring.oldest_seq()).find(|sample| sample.reading.moment >= start).map(|sample| sample.seq);
+        prop_assert_eq!(Some(ring.seq_within(Duration::from_secs(span))), expected);
+    }
+}

@@ -1,0 +1,31 @@
+//! What the tests stand on: a daemon, a server without a sampler, and clients for both.
+
+mod account;
+mod daemon;
+mod feed;
+mod http;
+mod pour;
+mod raw;
+mod wire;
+
+pub(crate) use self::{
+    account::Account,
+    daemon::TestDaemon,
+    feed::{Feed, Heard},
+    http::{Http, Response},
+    pour::{Pour, WIDE, reading, room_for, schema},
+    raw::{Raw, opcode},
+    wire::{Address, PATIENCE, Wire},
+};
+
+/// Both subprotocols.
+pub(crate) const SUBPROTOCOLS: [&str; 2] = ["hostcast.v1.json", "hostcast.v1.compact"];
+
+/// Tries again until it holds. Only for what the other side does on its own and tells nobody.
+pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let started = std::time::Instant::now();
+    while !holds() {
+        assert!(started.elapsed() < PATIENCE, "did not happen: {what}");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+}
