@@ -3,7 +3,7 @@
  */
 
 import uPlot from "uplot";
-import { heights } from "./lines.js";
+import { points } from "./lines.js";
 import { color } from "./palette.js";
 import { CHART_HEIGHT, frame, holes } from "./plotframe.js";
 import { axisLabel } from "./units.js";
@@ -66,10 +66,9 @@ export class LineChart {
   draw(view) {
     this.#view = view;
     const { rows } = this.#store;
-    const times = Array.from(rows.time.subarray(view.first, view.end));
-    const data = heights(this.#drawn, rows, view.first, view.end);
+    const data = points(this.#drawn, rows, view, this.#chart.width);
     this.#chart.batch(() => {
-      this.#chart.setData([times, ...data], false);
+      this.#chart.setData(data, false);
       this.#chart.setScale("x", { min: view.from, max: view.to });
     });
   }
@@ -135,7 +134,14 @@ export class LineChart {
       ctx.font = `${10 * ratio}px system-ui, sans-serif`;
       ctx.textAlign = "right";
       ctx.textBaseline = "bottom";
-      ctx.fillText(reference.label, bbox.left + bbox.width - 2 * ratio, y - 3 * ratio);
+      const at = /** @type {const} */ ([reference.label, bbox.left + bbox.width - 2 * ratio, y - 3 * ratio]);
+      // A rim, so that it can be read where a line crosses it.
+      ctx.setLineDash([]);
+      ctx.lineWidth = 4 * ratio;
+      ctx.lineJoin = "round";
+      ctx.strokeStyle = color("surface", 0.85);
+      ctx.strokeText(...at);
+      ctx.fillText(...at);
     }
     ctx.restore();
   }

@@ -3,6 +3,8 @@
  * lines before it or mirrored below zero.
  */
 
+import { runsOf, thinTimes, thinValues } from "./thin.js";
+
 /**
  * @typedef {import("./rows.js").Column} Column
  * @typedef {import("./rows.js").Rows} Rows
@@ -14,6 +16,7 @@
  * @property {"line" | "area" | "stack" | "none"} mark  "none": only in the legend
  * @property {boolean} [below]  drawn downwards from zero
  * @property {boolean} [dashed]
+ * @property {boolean} [mean]  under one pixel the mean is drawn, as of the stack that it tops
  */
 
 /**
@@ -34,30 +37,31 @@ export function readingOf(columns, rows, row) {
 }
 
 /**
- * The heights of every drawn line over rows `first..end`; null breaks a line.
+ * The points of every drawn line, over a view; null breaks a line.
  * @param {Line[]} lines
  * @param {Rows} rows
- * @param {number} first
- * @param {number} end
- * @returns {(number | null)[][]}
+ * @param {import("./view.js").View} view
+ * @param {number} pixels  that the view is wide
+ * @returns {[times: number[], ...heights: (number | null)[][]]}
  */
-export function heights(lines, rows, first, end) {
+export function points(lines, rows, view, pixels) {
+  const { first, end } = view;
+  const runs = runsOf(rows, view, pixels) ?? Array.from({ length: end - first + 1 }, (_, at) => first + at);
   const stacked = new Float64Array(end - first);
-  return lines.map((line) => {
+  const heights = lines.map((line) => {
     const sign = line.below ? -1 : 1;
-    /** @type {(number | null)[]} */
-    const drawn = new Array(end - first);
+    const drawn = new Float64Array(end - first);
     for (let row = first; row < end; row += 1) {
       const value = rows.isBreak(row) ? NaN : readingOf(line.columns, rows, row);
-      if (Number.isNaN(value)) {
-        drawn[row - first] = null;
-      } else if (line.mark === "stack") {
-        stacked[row - first] += value;
-        drawn[row - first] = stacked[row - first];
+      const at = row - first;
+      if (line.mark === "stack") {
+        stacked[at] += value || 0;
+        drawn[at] = Number.isNaN(value) ? NaN : stacked[at];
       } else {
-        drawn[row - first] = sign * value;
+        drawn[at] = sign * value;
       }
     }
-    return drawn;
+    return thinValues(drawn, first, runs, line.mark === "stack" || line.mean === true);
   });
+  return [thinTimes(rows.time, runs), ...heights];
 }

@@ -32,7 +32,10 @@ const clock = new HostClock();
  */
 let heldAt = null;
 
-const loop = new Loop(draw, () => spanMs() / PLOT_PIXELS);
+/** The span on the screen. */
+let spanMs = 0;
+
+const loop = new Loop(draw, () => spanMs / PLOT_PIXELS);
 const charts = byId("charts", HTMLElement);
 const controls = new Controls({
   onChange() {
@@ -129,20 +132,15 @@ function hostNow() {
   return Number.isNaN(now) ? Date.now() : now;
 }
 
-function spanMs() {
-  const { first, end, time } = store.rows;
-  if (controls.span !== "all") {
-    return controls.span;
-  }
-  return end > first ? time[end - 1] - time[first] : 0;
-}
-
 function draw() {
   const now = hostNow();
   status.draw(now);
   raw.draw();
   const view = viewOf(store.rows, heldAt ?? now, controls.span);
+  spanMs = view.to - view.from;
   tiles.draw(view);
   panels.forEach((panel) => panel.draw(view));
+  // In rows of two the first takes a whole one, where otherwise the last would stand alone.
+  charts.classList.toggle("charts-odd", panels.filter(({ shown }) => shown).length % 2 === 1);
   filesystems.draw(view);
 }

@@ -18,6 +18,7 @@ import { clockTime, percent, text } from "./units.js";
  * @typedef {object} PanelKind
  * @property {string} id
  * @property {string} title
+ * @property {boolean} [optional]  hidden until it is known that this host has it
  * @property {(store: Store, choice: string) => Plot | null} [plot]  null where this host has
  *   nothing of the kind
  * @property {(store: Store) => Column[] | null} [heat]  rows of a heat map; null to plot lines
@@ -66,7 +67,8 @@ export class Panel {
     ]);
     this.#card = element(
       "article",
-      { class: "card", testid: `chart-${kind.id}`, attributes: { "aria-labelledby": titleId } },
+      // Not every host has these: they appear when it turns out that this one does.
+      { class: "card", testid: `chart-${kind.id}`, hidden: kind.optional, attributes: { "aria-labelledby": titleId } },
       [
         element("header", { class: "card-head" }, [
           element("h2", { text: kind.title, attributes: { id: titleId } }),
@@ -84,7 +86,7 @@ export class Panel {
     new IntersectionObserver(([entry]) => {
       this.#inSight = entry.isIntersecting;
       this.#redraw();
-    }, { rootMargin: "100px" }).observe(this.#card);
+    }, { rootMargin: "400px" }).observe(this.#card);
     new ResizeObserver(() => {
       if (this.#chart && this.#body.clientWidth > 0) {
         this.#chart.resize(this.#body.clientWidth);
@@ -96,12 +98,17 @@ export class Panel {
   draw(view) {
     this.#view = view;
     this.#build();
+    this.#empty.hidden = this.#chart !== null && view.last >= 0;
     if (!this.#inSight || this.#card.hidden) {
       return;
     }
-    this.#empty.hidden = this.#chart !== null && view.last >= 0;
     this.#chart?.draw(view);
     this.#showValues();
+  }
+
+  /** Whether this host has anything of the kind. */
+  get shown() {
+    return !this.#card.hidden;
   }
 
   /** The theme changed. */

@@ -56,10 +56,11 @@ const cpu = {
   plot({ columns }) {
     const name = "system.cpu.utilization";
     const modes = CPU_MODES.flatMap(([mode, color]) =>
-      line(mode, color, named(columns.values(), name, { "cpu.mode": mode }), { mark: "stack" }),
+      line(mode === "interrupt" ? "irq" : mode, color, named(columns.values(), name, { "cpu.mode": mode }), { mark: "stack" }),
     );
     const total = line("total", modes.length > 0 ? "ink" : "blue", plain(columns.values(), name), {
       mark: modes.length > 0 ? "line" : "area",
+      mean: modes.length > 0,
     });
     return unlessEmpty([...modes, ...total], { format: percent, floor: 1, ceiling: () => 1 });
   },
@@ -214,6 +215,7 @@ const pressure = {
 const temperature = {
   id: "temperature",
   title: "Temperatures",
+  optional: true,
   plot({ columns }) {
     const lines = named(columns.values(), "hw.temperature")
       .slice(0, MOST_LINES)

@@ -13,9 +13,12 @@ import { clockTime } from "./units.js";
  */
 
 /** All charts are on one time axis, so their plots begin at the same distance from the left. */
-const LEFT_AXIS_WIDTH = 62;
+const LEFT_AXIS_WIDTH = 66;
 export const CHART_HEIGHT = 200;
 const FONT = "11px system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif";
+
+/** Half the width of a digit in that font, or a little more. */
+const HALF_DIGIT = 3.3;
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -67,14 +70,19 @@ export function frame({ width, range, label, steps, breaks, onCursor }) {
         space: 72,
         size: 22,
         incrs: TIME_STEPS,
+        splits: (_, __, min, max, step) => timesBetween(min, max, step),
         grid: { stroke: () => color("chart-grid"), width: 1 },
-        values: (_, splits, __, ___, step) =>
-          splits.map((at) => (step < MINUTE ? clockTime(at) : clockTime(at).slice(0, 5))),
+        values: (u, splits, __, ___, step) =>
+          splits.map((at) => {
+            const label = step < MINUTE ? clockTime(at) : clockTime(at).slice(0, 5);
+            const room = u.width - LEFT_AXIS_WIDTH - u.valToPos(at, "x");
+            return room < label.length * HALF_DIGIT ? "" : label; // it would be cut off
+          }),
       },
       {
         ...axis,
         size: LEFT_AXIS_WIDTH,
-        space: 36,
+        space: 32,
         ...(steps && { incrs: steps }),
         grid: { stroke: () => color("chart-grid"), width: 1 },
         values: (_, splits) => splits.map(label),
@@ -86,6 +94,21 @@ export function frame({ width, range, label, steps, breaks, onCursor }) {
       drawAxes: [(u) => drawBreaks(u, breaks())],
     },
   };
+}
+
+/**
+ * The multiples of a step, by the viewer's clock.
+ * @param {number} min
+ * @param {number} max
+ * @param {number} step
+ */
+function timesBetween(min, max, step) {
+  const shift = new Date(max).getTimezoneOffset() * MINUTE;
+  const times = [];
+  for (let at = Math.ceil((min - shift) / step) * step + shift; at <= max; at += step) {
+    times.push(at);
+  }
+  return times;
 }
 
 /**

@@ -3,6 +3,7 @@
  */
 
 import { color } from "./palette.js";
+import { runsOf, thinTimes, thinValues } from "./thin.js";
 
 const LINE_WIDTH = 1.25;
 
@@ -42,18 +43,18 @@ export class Sparkline {
     this.#canvas.height = Math.round(this.#height * ratio);
     context.scale(ratio, ratio);
 
-    /** @type {number[]} */
-    const values = [];
-    let highest = 0;
+    const all = new Float64Array(view.end - view.first);
     for (let row = view.first; row < view.end; row += 1) {
-      const value = rows.isBreak(row) ? NaN : valueAt(row);
-      values.push(value);
-      highest = value > highest ? value : highest;
+      all[row - view.first] = rows.isBreak(row) ? NaN : valueAt(row);
     }
+    const runs = runsOf(rows, view, this.#width);
+    const times = runs ? thinTimes(rows.time, runs) : rows.time.subarray(view.first, view.end);
+    const values = runs ? thinValues(all, view.first, runs, false).map((value) => value ?? NaN) : Array.from(all);
+    const highest = values.reduce((most, value) => (value > most ? value : most), 0);
     const top = ceiling > 0 ? ceiling : highest || 1;
     const room = this.#height - 2 * LINE_WIDTH;
     /** @param {number} at */
-    const x = (at) => ((rows.time[view.first + at] - view.from) / (view.to - view.from)) * this.#width;
+    const x = (at) => ((times[at] - view.from) / (view.to - view.from)) * this.#width;
     /** @param {number} at */
     const y = (at) => this.#height - LINE_WIDTH - (Math.min(values[at], top) / top) * room;
 
@@ -76,7 +77,7 @@ export class Sparkline {
 
 /**
  * The runs without a missing value.
- * @param {number[]} values
+ * @param {ArrayLike<number>} values
  * @returns {[from: number, to: number][]}
  */
 function stretches(values) {

@@ -143,6 +143,7 @@ const TILES = [
 ];
 
 export class Tiles {
+  #parent;
   #store;
   #tiles;
   #revision = -1;
@@ -152,6 +153,7 @@ export class Tiles {
    * @param {Store} store
    */
   constructor(parent, store) {
+    this.#parent = parent;
     this.#store = store;
     this.#tiles = TILES.map((kind) => new Tile(kind, parent));
   }
@@ -163,6 +165,9 @@ export class Tiles {
       for (const tile of this.#tiles) {
         tile.rebuild(this.#store);
       }
+      const count = this.#tiles.filter(({ shown }) => shown).length;
+      this.#parent.style.setProperty("--tiles", String(count));
+      this.#parent.style.setProperty("--half", String(Math.ceil(count / 2)));
     }
     for (const tile of this.#tiles) {
       tile.draw(this.#store, view);
@@ -197,6 +202,10 @@ class Tile {
       canvas,
     ]);
     parent.append(this.#root);
+  }
+
+  get shown() {
+    return !this.#root.hidden;
   }
 
   /** @param {Store} store */

@@ -12,9 +12,13 @@
  * @property {number} last  the newest row that is a sample, -1 if there is none
  */
 
-const SHORTEST_MS = 60_000;
+const MINUTE = 60_000;
+/** What is shown of a past that is shorter than the time asked for. */
+const STEPS = [1, 2, 5, 10, 15].map((minutes) => minutes * MINUTE);
 
 /**
+ * A page that asks for five minutes of a daemon that has run for one would be mostly empty: until
+ * the time asked for is held, the axis is as short as the next step, and grows with the past.
  * @param {import("./rows.js").Rows} rows
  * @param {number} to
  * @param {number | "all"} span  milliseconds
@@ -22,7 +26,8 @@ const SHORTEST_MS = 60_000;
  */
 export function viewOf(rows, to, span) {
   const held = rows.end > rows.first ? to - rows.time[rows.first] : 0;
-  const from = to - (span === "all" ? Math.max(SHORTEST_MS, held) : span);
+  const step = STEPS.find((long) => long >= held) ?? Infinity;
+  const from = to - (span === "all" ? Math.max(MINUTE, held) : Math.min(span, step));
   const end = rows.lowerBound(to + 1);
   const first = Math.max(rows.first, rows.lowerBound(from) - 1);
   let last = end - 1;

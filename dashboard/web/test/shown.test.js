@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { HostClock } from "../src/clock.js";
-import { heights } from "../src/lines.js";
+import { points } from "../src/lines.js";
 import { Rows } from "../src/rows.js";
 import { physicalDevices, physicalInterfaces, plain, valuesOf } from "../src/selection.js";
 import { ageText, stateOf } from "../src/state.js";
@@ -50,12 +50,13 @@ test("a stack adds up, a mirrored line goes down, and a break stays a break", ()
   });
   /** @type {import("../src/lines.js").Line} */
   const base = { label: "", color: "", columns: [first], mark: "stack" };
-  const drawn = heights(
+  const [times, ...drawn] = points(
     [base, { ...base, columns: [second] }, { ...base, mark: "area", below: true, columns: [first, second] }],
     rows,
-    rows.first,
-    rows.end,
+    viewOf(rows, 2, "all"),
+    600,
   );
+  assert.deepEqual(times, [0, 1, 2]);
   assert.deepEqual(drawn, [[1, null, 1], [2, null, 3], [-2, null, -3]]);
 });
 
@@ -67,6 +68,33 @@ test("a view begins one row early, so that a line reaches the edge", () => {
   assert.deepEqual(viewOf(rows, 90_500, 60_000), { from: 30_500, to: 90_500, first: 30, end: 91, last: 90 });
   assert.equal(viewOf(rows, 99_000, "all").from, 0);
   assert.equal(viewOf(new Rows(5), 1000, "all").last, -1);
+});
+
+test("a short past makes a short axis, until the time asked for is held", () => {
+  const rows = new Rows(1000);
+  rows.push(0, 1);
+  /** @param {number} now */
+  const span = (now) => now - viewOf(rows, now, 300_000).from;
+  assert.deepEqual([1000, 60_000, 60_001, 150_000, 3_600_000].map(span), [60_000, 60_000, 120_000, 300_000, 300_000]);
+});
+
+test("of many samples under a pixel the extremes are drawn, and of a sum the mean", () => {
+  const rows = new Rows(10_000);
+  const column = rows.addColumn(series("a"));
+  for (let seq = 0; seq < 6000; seq += 1) {
+    const row = rows.push(seq * 10, seq === 3000 ? NaN : seq);
+    column.values[row] = seq === 3000 ? NaN : seq === 4321 ? 9 : seq === 4322 ? -9 : seq % 2;
+  }
+  /** @type {import("../src/lines.js").Line} */
+  const line = { label: "", color: "", columns: [column], mark: "line" };
+  const [times, extremes, means] = points([line, { ...line, mean: true }], rows, viewOf(rows, 59_990, 60_000), 100);
+  assert.ok(times.length <= 2 * 53, `${times.length} points for 100 pixels`);
+  assert.ok(times.every((time, at) => at === 0 || time > times[at - 1]), "times grow");
+  const peak = extremes.indexOf(9);
+  assert.equal(extremes[peak + 1], -9, "the peak came first");
+  assert.equal(times.indexOf(30_000), extremes.indexOf(null), "the break is where it was");
+  assert.equal(extremes.filter((value) => value === null).length, 1);
+  assert.ok(means.every((value) => value === null || Math.abs(value - 0.5) < 0.05));
 });
 
 test("traffic is counted once, and loopback counts where there is nothing else", () => {

@@ -137,6 +137,11 @@ export class Visit {
       );
   }
 
+  /** How many gaps are the daemon's own, which a busy host may make it have: ticks that it came too late for. */
+  get missedTicks() {
+    return this.samples().filter(({ missed }) => missed).length;
+  }
+
   /** What the page says of its position. */
   async facts() {
     return this.page.evaluate(() => {
@@ -178,6 +183,11 @@ export class Visit {
         value: value?.dataset.value ? Number(value.dataset.value) : NaN,
       };
     }, `tile-${id}`);
+  }
+
+  /** @param {string} name  of a button for the time shown */
+  async chooseWindow(name) {
+    await this.page.getByRole("radio", { name, exact: true }).check();
   }
 
   #expectOwn = (/** @type {string} */ url) => {

@@ -45,9 +45,6 @@ async function secondsAgoAt(visit, share) {
   return (at - (hours * 3600 + minutes * 60 + seconds) + day) % day;
 }
 
-/** @param {Visit} visit @param {string} name */
-const chooseWindow = (visit, name) => visit.page.locator("#window").getByText(name, { exact: true }).click();
-
 /** @param {Visit} visit */
 const shown = (visit) => visit.page.locator("#tiles").innerText();
 
@@ -124,7 +121,7 @@ test("the raw panel shows the last ten messages as they came, and can be held", 
   await until("newer messages", async () => (await items())[0] !== held[0]);
 });
 
-test("no width makes the page scroll sideways", async (t) => {
+test("no width makes the page scroll sideways, or a tile stand alone", async (t) => {
   const daemon = await daemonFor(t, { more: `[labels]\nrole = "a-rather-long-name-of-a-role-that-somebody-gave"` });
   const visit = await visitFor(t, daemon.url, { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true });
   await visit.page.locator("#raw summary").click();
@@ -133,23 +130,29 @@ test("no width makes the page scroll sideways", async (t) => {
     await visit.takesMoreSamples(2);
     const wide = await visit.page.evaluate(() => document.documentElement.scrollWidth);
     assert.equal(wide, width, `at ${width} px the page is ${wide} px wide`);
+    const rows = await visit.page.evaluate(() => {
+      const tiles = [...document.querySelectorAll(".tile:not([hidden])")];
+      const tops = tiles.map((tile) => tile.getBoundingClientRect().top);
+      return [...new Set(tops)].map((top) => tops.filter((other) => other === top).length);
+    });
+    assert.ok(!rows.includes(1), `at ${width} px a tile stands alone: ${rows.join(" + ")}`);
   }
 });
 
 test("the window buttons set how much time the charts show, and are remembered", async (t) => {
   const visit = await visitFor(t, (await grownElder()).url);
   const { page } = visit;
-  await chooseWindow(visit, "1 min");
+  await visit.chooseWindow("1 min");
   const near = await until("a minute on the chart", async () => {
     const ago = await secondsAgoAt(visit, 0.02);
     return ago <= 62 && ago;
   });
   assert.ok(near >= 55, `the left edge is ${near} s ago`);
 
-  await chooseWindow(visit, "All");
+  await visit.chooseWindow("All");
   await until("the whole past on the chart", async () => (await secondsAgoAt(visit, 0.01)) > 64);
 
-  await chooseWindow(visit, "1 min");
+  await visit.chooseWindow("1 min");
   await page.reload();
   await visit.reaches("live");
   assert.ok(await page.getByRole("radio", { name: "1 min" }).isChecked());
@@ -158,7 +161,7 @@ test("the window buttons set how much time the charts show, and are remembered",
 
 test("after a reload the past is there at once, also what the window does not show", async (t) => {
   const visit = await visitFor(t, (await grownElder()).url);
-  await chooseWindow(visit, "1 min");
+  await visit.chooseWindow("1 min");
   const before = await visit.facts();
   assert.ok(before.samples > 620, `${before.samples} samples are more than a minute`);
 
@@ -172,6 +175,6 @@ test("after a reload the past is there at once, also what the window does not sh
   const count = history.reduce((sum, { samples }) => sum + samples.length, 0);
   assert.ok(count >= before.samples, `${count} samples came as history, ${before.samples} were held before`);
   const after = await visit.facts();
-  assert.ok(after.samples >= count && after.gaps === 0);
+  assert.ok(after.samples >= count, `the page holds ${after.samples} samples`);
   assert.equal(after.epoch, before.epoch);
 });

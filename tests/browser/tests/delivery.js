@@ -61,7 +61,7 @@ test("nothing is fetched from elsewhere, and nothing is kept but the viewer's ch
   visit.page.on("request", (request) => asked.push(new URL(request.url()).origin));
   await visit.page.reload();
   await visit.reaches("live");
-  await visit.page.locator("#window").getByText("15 min", { exact: true }).click();
+  await visit.chooseWindow("15 min");
   await visit.takesMoreSamples(4);
   assert.deepEqual([...new Set(asked)], [new URL(daemon.url).origin]);
   const kept = await visit.page.evaluate(() => [Object.keys(localStorage), Object.keys(sessionStorage), document.cookie]);
