@@ -53,7 +53,8 @@ test("a killed daemon shows as reconnecting; its successor goes on after a gap",
   const visit = await visitFor(t, daemon.url);
   await visit.holdsSamples(8);
   visit.expectOutage();
-  assert.equal(await restartPixels(visit), 0, "nothing looks like a restart before there is one");
+  // A line's edge may happen to have the colour, but not a whole line.
+  assert.ok((await restartPixels(visit)) < 20, "nothing looks like a restart before there is one");
 
   await daemon.kill();
   await visit.reaches("reconnecting");
