@@ -1,4 +1,8 @@
 /**
+ * The dashboard in a real browser, fed by a real daemon:
+ *   npm ci && npm test
+ * HOSTCAST_BIN is the daemon (target/debug/hostcast if not set), CHROMIUM the browser.
+ *
  * One process and one browser for all tests, one after the other: some of them load the host, and
  * each would disturb the figures of its neighbours.
  */
