@@ -138,15 +138,16 @@ test("a connection that breaks within a frame is resumed without losing a sample
   const before = await visit.facts();
   visit.expectOutage();
 
-  await proxy.tear();
+  await proxy.tear(2);
   await visit.reaches("reconnecting");
-  await until("an attempt that fails", () => proxy.refused > 0);
   const { epoch, lastSeq } = await visit.facts();
-  proxy.mend();
+  await until("the third attempt", () => visit.streams.length === 4);
   await visit.reaches("live");
   await visit.takesMoreSamples(10);
 
-  assert.equal(visit.stream.url.search, `?since=${epoch}:${lastSeq}`);
+  // The attempts that failed, and the one that did not: all know where they stand.
+  const asked = visit.streams.map(({ url }) => url.search);
+  assert.deepEqual(asked, ["?history=15m", ...Array(3).fill(`?since=${epoch}:${lastSeq}`)]);
   const after = await visit.facts();
   assert.equal(after.epoch, before.epoch);
   assert.equal(after.gaps, visit.missedTicks, "no gap where nothing is missing");
