@@ -170,6 +170,8 @@ pub struct Limits {
     pub ping_interval: Duration,
     /// The most that may wait for one subscriber, in bytes; past it samples are dropped and a `gap` says so.
     pub max_backlog_bytes: u64,
+    /// How long a client may read nothing of what waits for it, before it is sent away.
+    pub stall_timeout: Duration,
 }
 
 /// `[log]`

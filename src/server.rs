@@ -47,10 +47,6 @@ use crate::{
 
 /// The most that a request's head may be: browsers send far less, and each connection may hold one.
 const MAX_HEAD_BYTES: usize = 16 << 10;
-/// How long a client may read nothing of an answer before it is given up.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a subscriber gets to answer our close.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// When a subscriber that was sent away may try again; it spreads that with jitter.
 const RETRY_MS: u64 = 1_000;
 
@@ -62,7 +58,16 @@ const REFUSALS_AT_A_TIME: usize = 64;
 pub struct Server {
     listeners: Vec<Listener>,
     context: Arc<Context>,
-    header_timeout: Duration,
+    timeouts: Timeouts,
+}
+
+/// How long HTTP clients may take.
+#[derive(Clone, Copy, Debug)]
+struct Timeouts {
+    /// To send the head of a request.
+    header: Duration,
+    /// To read any of an answer.
+    stall: Duration,
 }
 
 /// What the routes share.
@@ -116,7 +121,8 @@ impl Server {
         let settings = Settings {
             heartbeat: config.server.heartbeat,
             ping_interval: limits.ping_interval,
-            close_timeout: CLOSE_TIMEOUT,
+            stall_timeout: limits.stall_timeout,
+            retry_ms: RETRY_MS,
         };
         let streams = Streams::start(&hub, &settings, on_death).map_err(ServerError::Streams)?;
         let context = Arc::new(Context {
@@ -138,7 +144,8 @@ impl Server {
                 context.published.send_replace(context.hub.next_seq() - 1);
             }
         });
-        Ok(Self { listeners, context, header_timeout: limits.header_timeout })
+        let timeouts = Timeouts { header: limits.header_timeout, stall: limits.stall_timeout };
+        Ok(Self { listeners, context, timeouts })
     }
 
     /// Where it listens, with the ports that the kernel chose where it was asked to.
@@ -149,10 +156,10 @@ impl Server {
     /// Serves until `shutdown` resolves, then says goodbye to everyone and waits for them to go, for
     /// at most `grace`.
     pub async fn run(self, shutdown: impl Future<Output = ()>, grace: Duration) {
-        let Self { listeners, context, header_timeout } = self;
+        let Self { listeners, context, timeouts } = self;
         let accepting: Vec<_> = listeners
             .into_iter()
-            .map(|listener| tokio::spawn(accept_all(listener, Arc::clone(&context), header_timeout)))
+            .map(|listener| tokio::spawn(accept_all(listener, Arc::clone(&context), timeouts)))
             .collect();
         shutdown.await;
         for task in &accepting {
@@ -163,7 +170,7 @@ impl Server {
             let _ = task.await;
         }
         context.stopping.send_replace(true);
-        context.streams.drain("shutting_down", RETRY_MS);
+        context.streams.drain("shutting_down");
         if timeout(grace, context.connections.all_gone()).await.is_err() {
             let (open, _) = context.connections.count();
             debug!(open, "connections were still open when the grace period ended");
@@ -171,7 +178,7 @@ impl Server {
     }
 }
 
-async fn accept_all(listener: Listener, context: Arc<Context>, header_timeout: Duration) {
+async fn accept_all(listener: Listener, context: Arc<Context>, timeouts: Timeouts) {
     let service = TowerToHyperService::new(warp::service(routes::routes(&context)));
     let refusals = Arc::new(Semaphore::new(REFUSALS_AT_A_TIME));
     loop {
@@ -199,8 +206,8 @@ async fn accept_all(listener: Listener, context: Arc<Context>, header_timeout: D
         let stopping = context.stopping.subscribe();
         let service = service.clone();
         match accepted {
-            Accepted::Tcp(io, _) => tokio::spawn(serve(io, service, peer, header_timeout, stopping)),
-            Accepted::Unix(io) => tokio::spawn(serve(io, service, peer, header_timeout, stopping)),
+            Accepted::Tcp(io, _) => tokio::spawn(serve(io, service, peer, timeouts, stopping)),
+            Accepted::Unix(io) => tokio::spawn(serve(io, service, peer, timeouts, stopping)),
         };
     }
 }
@@ -210,7 +217,7 @@ async fn serve<I, F>(
     io: I,
     service: TowerToHyperService<F>,
     peer: Peer,
-    header_timeout: Duration,
+    timeouts: Timeouts,
     mut stopping: watch::Receiver<bool>,
 ) where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -225,9 +232,9 @@ async fn serve<I, F>(
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(header_timeout)
+        .header_read_timeout(timeouts.header)
         .max_buf_size(MAX_HEAD_BYTES)
-        .serve_connection(TokioIo::new(Patient::new(io, WRITE_TIMEOUT)), service)
+        .serve_connection(TokioIo::new(Patient::new(io, timeouts.stall)), service)
         .with_upgrades();
     tokio::pin!(connection);
     let ended = tokio::select! {

@@ -127,6 +127,7 @@ impl Default for Limits {
             header_timeout: Duration::from_secs(10),
             ping_interval: Duration::from_secs(20),
             max_backlog_bytes: 256 << 10,
+            stall_timeout: Duration::from_secs(30),
         }
     }
 }

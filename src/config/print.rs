@@ -30,6 +30,7 @@ impl Config {
         page.duration("header_timeout", limits.header_timeout);
         page.duration("ping_interval", limits.ping_interval);
         page.size("max_backlog", limits.max_backlog_bytes);
+        page.duration("stall_timeout", limits.stall_timeout);
         page.section("log");
         page.text("level", self.log.level.name());
         page.section("labels");

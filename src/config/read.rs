@@ -22,6 +22,7 @@ const HEARTBEAT: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::f
 const SHUTDOWN_GRACE: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_mins(5);
 const HEADER_TIMEOUT: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_mins(1);
 const PING_INTERVAL: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(20);
+const STALL_TIMEOUT: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_mins(10);
 const HISTORY_SIZE: RangeInclusive<u64> = 1 << 20..=1 << 40;
 const BACKLOG: RangeInclusive<u64> = 4 << 10..=64 << 20;
 const CONNECTIONS: RangeInclusive<usize> = 1..=1_000_000;
@@ -189,6 +190,7 @@ fn limits(section: &mut Section<'_, '_>) -> Limits {
         ping_interval: duration(section, "ping_interval", default.ping_interval, &PING_INTERVAL),
         max_backlog_bytes: section
             .value("max_backlog", default.max_backlog_bytes, |value| parse::size(value, &BACKLOG)),
+        stall_timeout: duration(section, "stall_timeout", default.stall_timeout, &STALL_TIMEOUT),
     }
 }
 

@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     fmt, io,
     net::{IpAddr, SocketAddr},
+    os::unix::fs::FileTypeExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -142,7 +143,9 @@ fn bind_unix(path: &Path) -> io::Result<UnixListener> {
 
 fn is_abandoned(path: &Path) -> bool {
     let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
-    std::os::unix::net::UnixStream::connect(path).err().is_some_and(refused)
+    // A file that is no socket refuses connections too, and is not ours to remove.
+    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
+    is_socket && std::os::unix::net::UnixStream::connect(path).err().is_some_and(refused)
 }
 
 /// Every open connection, whoever serves it.

@@ -105,9 +105,9 @@ impl Streams {
     }
 
     /// Says goodbye to everyone.
-    pub(crate) fn drain(&self, reason: &'static str, retry_ms: u64) {
+    pub(crate) fn drain(&self, reason: &'static str) {
         for lane in &self.lanes {
-            lane.drain(reason, retry_ms);
+            lane.drain(reason);
         }
     }
 

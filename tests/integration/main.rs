@@ -6,7 +6,12 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test, in helpers too")]
 
 mod config;
+mod frames;
 mod http;
+mod limits;
 mod resume;
+mod shutdown;
+mod signs_of_life;
+mod slow;
 mod stream;
 mod support;

@@ -40,14 +40,17 @@ pub(crate) struct Settings {
     pub(crate) heartbeat: Duration,
     /// Time between two pings.
     pub(crate) ping_interval: Duration,
-    /// How long a peer gets to answer a close.
-    pub(crate) close_timeout: Duration,
+    /// How long a subscriber may read nothing.
+    pub(crate) stall_timeout: Duration,
+    /// When a subscriber that is sent away may try again; it spreads that with jitter.
+    pub(crate) retry_ms: u64,
 }
 
 impl Settings {
     /// How often deadlines are looked at: often enough that none is late by more than a quarter.
     fn tick(&self) -> Duration {
-        (self.heartbeat.min(self.ping_interval).min(self.close_timeout) / 4).min(Duration::from_secs(1))
+        let shortest = self.heartbeat.min(self.ping_interval).min(self.stall_timeout);
+        (shortest / 4).min(Duration::from_secs(1))
     }
 }
 
@@ -74,7 +77,6 @@ enum Mail {
     /// Say goodbye to everyone, and to whoever still comes.
     Drain {
         reason: &'static str,
-        retry_ms: u64,
     },
     /// End now.
     Stop,
@@ -121,8 +123,8 @@ impl Lane {
         self.send(Mail::Join(Box::new(newcomer)));
     }
 
-    pub(super) fn drain(&self, reason: &'static str, retry_ms: u64) {
-        self.send(Mail::Drain { reason, retry_ms });
+    pub(super) fn drain(&self, reason: &'static str) {
+        self.send(Mail::Drain { reason });
     }
 
     /// What to call when a sample was published: free while nobody is here.
@@ -172,7 +174,7 @@ struct Worker {
     /// Lent to whoever is being read from.
     buffer: Box<[u8]>,
     /// What to say to whoever still comes, once the daemon stops.
-    draining: Option<(&'static str, u64)>,
+    draining: Option<&'static str>,
 }
 
 impl Worker {
@@ -225,10 +227,10 @@ impl Worker {
         for mail in mail {
             match mail {
                 Mail::Join(newcomer) => self.admit(*newcomer, now),
-                Mail::Drain { reason, retry_ms } => {
-                    self.draining = Some((reason, retry_ms));
+                Mail::Drain { reason } => {
+                    self.draining = Some(reason);
                     for (_, subscriber) in &mut self.subscribers {
-                        subscriber.say_bye(reason, retry_ms, now);
+                        subscriber.say_bye(reason, self.settings.retry_ms, now);
                     }
                     self.write_to_all(now);
                 }
@@ -261,8 +263,8 @@ impl Worker {
         }
         entry.insert(subscriber);
         self.stats.joined();
-        if let Some((reason, retry_ms)) = self.draining {
-            self.subscribers[key].say_bye(reason, retry_ms, now);
+        if let Some(reason) = self.draining {
+            self.subscribers[key].say_bye(reason, self.settings.retry_ms, now);
         }
     }
 

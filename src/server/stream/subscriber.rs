@@ -6,7 +6,7 @@
 use std::{
     io::{ErrorKind, Read},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -31,6 +31,8 @@ use crate::{
 /// Chunks of history written in one turn, so that one reader's backlog does not keep the others of
 /// its lane waiting.
 const CHUNKS_PER_TURN: usize = 4;
+/// How long a peer gets to answer a close.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Bytes read in one turn: far more than an honest client's control frames.
 const READ_PER_TURN: usize = 64 << 10;
 
@@ -46,6 +48,8 @@ pub(super) struct Subscriber {
     phase: Phase,
     reader: FrameReader,
     outbox: Outbox,
+    /// Since when the socket has taken nothing of what waits.
+    stalled_since: Option<Instant>,
     last_sent: Instant,
     last_ping: Instant,
     unanswered_pings: u8,
@@ -58,9 +62,9 @@ enum Phase {
         _chunk: Option<Arc<Chunk>>,
     },
     Live,
-    /// A close was queued.
+    /// A close was queued; at the deadline the connection is over, answered or not.
     Closing {
-        since: Instant,
+        deadline: Instant,
         peer: Peer,
     },
 }
@@ -111,6 +115,7 @@ impl Subscriber {
             phase: Phase::History { _chunk: None },
             reader: FrameReader::default(),
             outbox,
+            stalled_since: None,
             last_sent: now,
             last_ping: now,
             unanswered_pings: 0,
@@ -128,9 +133,15 @@ impl Subscriber {
             let mut written = 0;
             let flushed = self.outbox.flush(&mut self.socket, &mut written);
             stats.add_bytes(written);
+            if written > 0 {
+                self.stalled_since = None;
+            }
             match flushed {
                 Ok(Flush::Done) => {}
-                Ok(Flush::Blocked) => return Turn::Waits,
+                Ok(Flush::Blocked) => {
+                    self.stalled_since.get_or_insert(now);
+                    return Turn::Waits;
+                }
                 Err(_) => return Turn::Gone,
             }
             match self.phase {
@@ -266,47 +277,52 @@ impl Subscriber {
                     self.outbox.clear_waiting();
                     self.outbox.push(frame::closing(code));
                 }
-                self.close_with(Peer::Closed, now);
+                self.close_with(Peer::Closed, now + CLOSE_TIMEOUT);
             }
             Incoming::Violation(violation) => self.refuse(violation, now),
         }
     }
 
     fn refuse(&mut self, violation: Violation, now: Instant) {
-        if !matches!(self.phase, Phase::Closing { .. }) {
-            self.queue_bye(violation.reason(), None, violation.code());
-        }
-        self.close_with(Peer::Muted, now);
+        self.send_away(violation.reason(), None, violation.code(), now + CLOSE_TIMEOUT);
+        self.close_with(Peer::Muted, now + CLOSE_TIMEOUT);
     }
 
-    /// Says goodbye and closes.
+    /// Says goodbye because the daemon stops.
     pub(super) fn say_bye(&mut self, reason: &str, retry_ms: u64, now: Instant) {
-        if !matches!(self.phase, Phase::Closing { .. }) {
-            self.queue_bye(reason, Some(retry_ms), close::GOING_AWAY);
-            self.close_with(Peer::ToAnswer, now);
-        }
+        self.send_away(reason, Some(retry_ms), close::GOING_AWAY, now + CLOSE_TIMEOUT);
     }
 
-    fn queue_bye(&mut self, reason: &str, retry_ms: Option<u64>, code: u16) {
+    /// Queues a `bye` and a close, unless one is queued already.
+    fn send_away(&mut self, reason: &str, retry_ms: Option<u64>, code: u16, deadline: Instant) {
+        if matches!(self.phase, Phase::Closing { .. }) {
+            return;
+        }
         self.outbox.clear_waiting();
         let bye = Message::Bye(Bye { reason: reason.into(), retry_ms });
         self.outbox.push(frame::text(&bye.to_text()));
         self.outbox.push(frame::closing(Some(code)));
+        self.close_with(Peer::ToAnswer, deadline);
     }
 
-    fn close_with(&mut self, peer: Peer, now: Instant) {
-        let since = match self.phase {
-            Phase::Closing { since, .. } => since,
-            _ => now,
+    /// The first deadline stands.
+    fn close_with(&mut self, peer: Peer, deadline: Instant) {
+        let deadline = match self.phase {
+            Phase::Closing { deadline, .. } => deadline,
+            _ => deadline,
         };
-        self.phase = Phase::Closing { since, peer };
+        self.phase = Phase::Closing { deadline, peer };
     }
 
     /// What is due by the clock: pings, heartbeats, the end of patience.
     pub(super) fn tick(&mut self, now: Instant, settings: &Settings, heartbeat: &Bytes) -> Turn {
-        if let Phase::Closing { since, .. } = self.phase {
-            let patient = now.saturating_duration_since(since) < settings.close_timeout;
-            return if patient { Turn::Waits } else { Turn::Gone };
+        if let Phase::Closing { deadline, .. } = self.phase {
+            return if now < deadline { Turn::Waits } else { Turn::Gone };
+        }
+        if self.stalled_since.is_some_and(|since| now.saturating_duration_since(since) >= settings.stall_timeout) {
+            // The frame on its way has to be finished before the goodbye, so that takes as long again.
+            self.send_away("slow", Some(settings.retry_ms), close::TRY_AGAIN_LATER, now + settings.stall_timeout);
+            return Turn::Waits;
         }
         if now.saturating_duration_since(self.last_ping) >= settings.ping_interval {
             if self.unanswered_pings >= 2 {
