@@ -279,7 +279,7 @@ fn in_its_network(daemon: &TestDaemon, arguments: &[&str]) {
 /// Whether this user may make networks, with an interface pair in them.
 fn may_make_networks() -> bool {
     let mut command = Command::new("unshare");
-    command.args(["-n", "ip", "link", "add", "a", "type", "veth", "peer", "name", "b"]);
+    command.args(["-n", "ip", "link", "add", "left", "type", "veth", "peer", "name", "right"]);
     getuid().is_root() && command.output().is_ok_and(|output| output.status.success())
 }
 

@@ -1,8 +1,10 @@
 //! A subscriber that does not keep up: bounded, told what it missed, and felt by nobody else.
 
+use std::{thread, time::Duration};
+
 use hostcast::{hub::GapReason, protocol::Message};
 
-use crate::support::{Account, Feed, Http, Pour, SUBPROTOCOLS, WIDE, schema};
+use crate::support::{Account, Feed, Http, Pour, SUBPROTOCOLS, WIDE, eventually, schema};
 
 #[test]
 fn a_slow_subscriber_is_told_what_it_missed_and_nobody_else_misses_anything() {
@@ -81,4 +83,37 @@ fn a_history_that_leaves_the_ring_while_it_is_read_is_named_too() {
     assert!(account.missing.iter().all(|(_, reason)| *reason == GapReason::Slow));
     pour.publish(1);
     assert!(matches!(feed.message(), Message::Sample(sample) if sample.seq == pour.newest()));
+}
+
+/// A server that waits this long for those who read nothing, and one who reads its hello and then
+/// nothing, while far more than its socket takes waits for it.
+fn stalled(stall_timeout: Duration) -> (Pour, Feed) {
+    let mut pour = Pour::with(|config| {
+        config.server.limits.stall_timeout = stall_timeout;
+        // Nothing shall be dropped: what waits has to be enough to fill the socket.
+        config.server.limits.max_backlog_bytes = 1 << 30;
+    });
+    pour.schema = schema(1, 5 * WIDE);
+    let wire = pour.address.connect_with_small_buffer();
+    let mut feed = Feed::over(wire, &pour.address, "history=none", &["hostcast.v1.json"]);
+    feed.hello();
+    assert_eq!(feed.past(), []);
+    pour.publish(200);
+    (pour, feed)
+}
+
+#[test]
+fn whoever_reads_nothing_for_too_long_is_sent_away_to_try_again() {
+    let (_pour, mut feed) = stalled(Duration::from_secs(3));
+    // Time is the subject: past the limit, and within the same again that is left to read the goodbye.
+    thread::sleep(Duration::from_millis(4_500));
+    assert_eq!(feed.goodbye(), ("slow".into(), Some(1_000), Some(1013)));
+}
+
+#[test]
+fn whoever_never_reads_again_is_dropped() {
+    let (pour, _feed) = stalled(Duration::from_secs(1));
+    let mut http = Http::connect(&pour.address);
+    assert_eq!(http.get("/api/v1/status").json()["stream"]["subscribers"], 1);
+    eventually("its place is free", || http.get("/api/v1/status").json()["stream"]["subscribers"] == 0);
 }
