@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::{config::CollectorsConfig, sample::Series};
 
+mod background;
 mod cpu;
 mod devices;
 mod disk;
@@ -56,6 +57,10 @@ pub enum CollectError {
     /// This host has no such source. Not an error: the series are absent.
     #[error("{0}")]
     Unavailable(String),
+    /// The source is being read and takes its time: the values are missing in this sample, and it is
+    /// asked again at the next tick.
+    #[error("not answered yet")]
+    Pending,
     /// The source is there but could not be read: the values are missing in this sample.
     #[error("{0}")]
     Failed(String),

@@ -12,6 +12,7 @@ use tracing::{error, info, warn};
 use crate::{
     collector::{self, Scheduled},
     config::{Config, Listen},
+    descriptors,
     hub::Hub,
     protocol::HelloHost,
     sampler::Sampler,
@@ -86,6 +87,7 @@ impl Daemon {
             // If nobody listens, the daemon is stopping anyway.
             let _ = died.send(last_words);
         });
+        let config = &with_room_for_connections(config.clone());
         let hub = Hub::new(&config.history);
         let prepared = Sampler::prepare(config.sampler.interval, collectors);
         let server = Server::bind(config, hub.clone(), host(config), prepared.status(), &on_death)?;
@@ -119,6 +121,19 @@ impl Daemon {
             }
         }
     }
+}
+
+/// The same configuration, with no more connections than there can be descriptors.
+fn with_room_for_connections(mut config: Config) -> Config {
+    let limits = &mut config.server.limits;
+    let room = descriptors::raise_limit();
+    if room < limits.max_connections {
+        let wanted = limits.max_connections;
+        warn!("open files are limited to {room} connections, below server.limits.max_connections = {wanted}");
+        limits.max_connections = room;
+    }
+    info!("up to {} connections, {} from one address", limits.max_connections, limits.max_connections_per_address);
+    config
 }
 
 fn host(config: &Config) -> HelloHost {

@@ -9,13 +9,15 @@
 //! - [`daemon`] composes all of that, and stops it; [`signals`] tells it when.
 //!
 //! Around them: [`cli`] is what may be typed, [`config`] what the daemon is told to do, [`logging`]
-//! where events go, [`clock`] what time it is, [`vital`] the threads that must not die.
+//! where events go, [`clock`] what time it is, [`descriptors`] how many connections fit, [`vital`] the
+//! threads that must not die.
 
 pub mod cli;
 pub mod clock;
 pub mod collector;
 pub mod config;
 pub mod daemon;
+pub mod descriptors;
 pub mod history;
 pub mod hub;
 pub mod logging;

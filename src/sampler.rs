@@ -178,6 +178,11 @@ impl Slot {
         }
         let started = boottime();
         let result = self.scheduled.collector.collect(fill);
+        if let Err(CollectError::Pending) = result {
+            fill.resize(before);
+            fill.resize(before + self.width);
+            return Shape::Same;
+        }
         self.available = !matches!(result, Err(CollectError::Unavailable(_)));
         let width = if self.available { self.scheduled.collector.series().len() } else { 0 };
         let resized = std::mem::replace(&mut self.width, width) != width;
@@ -191,7 +196,7 @@ impl Slot {
         let (shape, outcome) = match result {
             Ok(shape) => (shape, Outcome::Ok(fill.take_problem())),
             Err(CollectError::Unavailable(why)) => (Shape::Same, Outcome::Unavailable(why)),
-            Err(CollectError::Failed(why)) => (Shape::Same, Outcome::Failed(why)),
+            Err(error) => (Shape::Same, Outcome::Failed(error.to_string())),
         };
         status.collected(self.scheduled.collector.name(), outcome, boottime().saturating_sub(started));
         if resized { Shape::Changed } else { shape }

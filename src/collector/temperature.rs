@@ -2,41 +2,53 @@
 
 use std::time::Duration;
 
-use sysinfo::Components;
+use sysinfo::{Component, Components};
 
-use super::{CollectError, Collector, Fill, Shape, devices::natural_order};
+use super::{CollectError, Collector, Fill, Shape, background::Background, devices::natural_order};
 use crate::{metric, sample::Series};
 
 /// How often to look for sensors that were plugged in or out: listing costs several files for each
 /// sensor, reading costs one.
 const RELIST: Duration = Duration::from_mins(1);
 
+/// A sensor that does not answer for this long has failed.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Sensors are devices, some behind a slow bus or on a failing disk, so the sampler does not wait
+/// for them: see [`Background`].
 pub(super) struct Temperature {
-    sensors: Components,
-    listed: Option<Duration>,
-    list: fn() -> Components,
+    sensors: Option<Background<Vec<Reading>>>,
     series: Vec<Series>,
+}
+
+/// What one sensor said.
+struct Reading {
+    series: Series,
+    degrees: Option<f64>,
 }
 
 impl Temperature {
     pub(super) fn new() -> Self {
-        Self { sensors: no_sensors(), listed: None, list, series: Vec::new() }
+        Self { sensors: None, series: Vec::new() }
     }
 
-    /// Whether the sensors are others than before.
-    fn relist(&mut self, now: Duration) -> bool {
-        self.listed = Some(now);
-        // A new list, since sysinfo keeps the old reading of a sensor that stays but has none now.
-        self.sensors = (self.list)();
-        self.sensors.sort_by(|a, b| natural_order(id(a), id(b)));
-        let series: Vec<_> = self
-            .sensors
-            .iter()
-            .map(|sensor| Series::new(metric::TEMPERATURE, [("hw.id", id(sensor)), ("hw.name", sensor.label())]))
-            .collect();
-        let changed = series != self.series;
-        self.series = series;
-        changed
+    fn ask(&mut self, now: Duration) -> Result<Vec<Reading>, CollectError> {
+        let sensors = match &mut self.sensors {
+            Some(sensors) => sensors,
+            none => {
+                let mut sensors = Sensors::new();
+                let started = Background::start("sensors", move |now| sensors.read(now));
+                let failed = |error| CollectError::Failed(format!("cannot start a thread: {error}"));
+                none.insert(started.map_err(failed)?)
+            }
+        };
+        sensors.ask(now).map_err(|owed| {
+            if owed < PATIENCE {
+                CollectError::Pending
+            } else {
+                CollectError::Failed(format!("sensors have not answered for {} s", owed.as_secs()))
+            }
+        })
     }
 }
 
@@ -46,21 +58,17 @@ impl Collector for Temperature {
     }
 
     fn collect(&mut self, fill: &mut Fill) -> Result<Shape, CollectError> {
-        let now = fill.now();
-        let fresh = self.listed.is_some_and(|listed| now.saturating_sub(listed) < RELIST);
-        let changed = if fresh {
-            self.sensors.iter_mut().for_each(sysinfo::Component::refresh);
-            false
-        } else {
-            self.relist(now)
-        };
-        if self.sensors.is_empty() {
+        let readings = self.ask(fill.now())?;
+        let same = self.series.iter().eq(readings.iter().map(|reading| &reading.series));
+        self.series.clear();
+        for Reading { series, degrees } in readings {
+            self.series.push(series);
+            fill.push(degrees);
+        }
+        if self.series.is_empty() {
             return Err(CollectError::Unavailable("no temperature sensors".to_owned()));
         }
-        for sensor in &self.sensors {
-            fill.push(sensor.temperature().map(f64::from));
-        }
-        Ok(if changed { Shape::Changed } else { Shape::Same })
+        Ok(if same { Shape::Same } else { Shape::Changed })
     }
 
     fn series(&self) -> &[Series] {
@@ -68,7 +76,36 @@ impl Collector for Temperature {
     }
 }
 
-fn id(sensor: &sysinfo::Component) -> &str {
+/// sysinfo's list of sensors.
+struct Sensors {
+    list: Components,
+    listed: Option<Duration>,
+}
+
+impl Sensors {
+    fn new() -> Self {
+        Self { list: no_sensors(), listed: None }
+    }
+
+    fn read(&mut self, now: Duration) -> Vec<Reading> {
+        if self.listed.is_some_and(|listed| now.saturating_sub(listed) < RELIST) {
+            self.list.iter_mut().for_each(Component::refresh);
+        } else {
+            self.listed = Some(now);
+            // A new list, since sysinfo keeps the old reading of a sensor that stays but has none now.
+            self.list = no_sensors();
+            self.list.refresh(true);
+            self.list.sort_by(|a, b| natural_order(id(a), id(b)));
+        }
+        let series =
+            |sensor: &Component| Series::new(metric::TEMPERATURE, [("hw.id", id(sensor)), ("hw.name", sensor.label())]);
+        let reading =
+            |sensor: &Component| Reading { series: series(sensor), degrees: sensor.temperature().map(f64::from) };
+        self.list.iter().map(reading).collect()
+    }
+}
+
+fn id(sensor: &Component) -> &str {
     sensor.id().unwrap_or_else(|| sensor.label())
 }
 
@@ -77,18 +114,38 @@ fn no_sensors() -> Components {
     Components::new().expect("sysinfo supports Linux")
 }
 
-fn list() -> Components {
-    let mut sensors = no_sensors();
-    sensors.refresh(true);
-    sensors
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::collector::tests::in_mount_namespace;
     use rustix::mount::{MountFlags, mount};
     use std::{fs, path::Path};
+
+    /// Asks as the sampler does, until there is an answer.
+    fn answer(collector: &mut Temperature, fill: &mut Fill) -> Result<Shape, CollectError> {
+        loop {
+            match collector.collect(fill) {
+                Err(CollectError::Pending) => {}
+                answer => return answer,
+            }
+        }
+    }
+
+    #[test]
+    fn a_sensor_that_does_not_answer_keeps_nobody_waiting() {
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let sensors = Background::start("sensors", move |_| {
+            // Until the test has seen enough.
+            let _ = released.recv();
+            Vec::new()
+        });
+        let mut temperature = Temperature { sensors: sensors.ok(), series: Vec::new() };
+        let result = temperature.collect(&mut Fill::new(Duration::ZERO, 0));
+        assert!(matches!(result, Err(CollectError::Pending)));
+        drop(release);
+        let result = answer(&mut temperature, &mut Fill::new(Duration::ZERO, 0));
+        assert!(matches!(result, Err(CollectError::Unavailable(_))));
+    }
 
     #[test]
     fn sensors_come_go_and_fail() {
@@ -106,7 +163,7 @@ mod tests {
         let mut temperature = Temperature::new();
         let mut collect = |second| {
             let mut fill = Fill::new(Duration::from_secs(second), 4);
-            let shape = temperature.collect(&mut fill).ok();
+            let shape = answer(&mut temperature, &mut fill).ok();
             let ids: Vec<_> =
                 temperature.series().iter().map(|series| series.attributes["hw.id"].to_string()).collect();
             (shape, ids.join(" "), fill.into_values().into_vec())
@@ -132,9 +189,10 @@ mod tests {
 
     #[test]
     fn a_host_without_sensors_is_no_failure_and_has_no_series() {
-        let mut temperature = Temperature { list: no_sensors, ..Temperature::new() };
+        let sensors = Background::start("sensors", |_| Vec::new()).expect("a thread");
+        let mut temperature = Temperature { sensors: Some(sensors), series: Vec::new() };
         for second in [1, 2, 100] {
-            let result = temperature.collect(&mut Fill::new(Duration::from_secs(second), 4));
+            let result = answer(&mut temperature, &mut Fill::new(Duration::from_secs(second), 4));
             assert!(matches!(result, Err(CollectError::Unavailable(_))));
             assert!(temperature.series().is_empty());
         }
@@ -145,7 +203,7 @@ mod tests {
         let mut temperature = Temperature::new();
         for (second, shape) in [(1, Shape::Changed), (2, Shape::Same), (100, Shape::Same)] {
             let mut fill = Fill::new(Duration::from_secs(second), 4);
-            match temperature.collect(&mut fill) {
+            match answer(&mut temperature, &mut fill) {
                 Err(CollectError::Unavailable(_)) => println!("skipped: this host has no sensors"),
                 result => {
                     assert_eq!(result.expect("readable"), shape);

@@ -83,6 +83,7 @@ impl Listener {
 
     /// The next connection. Failures to accept are waited out: what is open stays served.
     pub(crate) async fn accept(&self) -> Accepted {
+        let mut told = false;
         loop {
             let accepted = match self {
                 Self::Tcp(listener) => listener.accept().await.and_then(|(stream, peer)| {
@@ -96,7 +97,9 @@ impl Listener {
                 Ok(accepted) => return accepted,
                 Err(error) if is_about_one_connection(&error) => debug!(%error, "a connection was gone at once"),
                 Err(error) => {
-                    warn!(%error, "cannot accept connections; trying again");
+                    if !std::mem::replace(&mut told, true) {
+                        warn!(%error, "cannot accept connections; trying again until it works");
+                    }
                     tokio::time::sleep(ACCEPT_AGAIN_AFTER).await;
                 }
             }
