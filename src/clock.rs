@@ -16,10 +16,23 @@ pub struct Now {
 }
 
 impl Now {
-    /// Reads all three.
+    /// Reads all three, as one: if the thread was interrupted in between, once more. Otherwise the
+    /// interruption would look like a suspension.
     pub fn read() -> Self {
-        Self { monotonic: since_boot(ClockId::Monotonic), boottime: boottime(), wall: SystemTime::now() }
+        loop {
+            let now = Self { monotonic: monotonic(), boottime: boottime(), wall: SystemTime::now() };
+            if monotonic().saturating_sub(now.monotonic) < ONE_MOMENT {
+                return now;
+            }
+        }
     }
+}
+
+/// Far longer than three readings take, far shorter than any tick.
+const ONE_MOMENT: Duration = Duration::from_millis(1);
+
+fn monotonic() -> Duration {
+    since_boot(ClockId::Monotonic)
 }
 
 /// `CLOCK_BOOTTIME` alone.

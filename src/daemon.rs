@@ -57,7 +57,7 @@ pub fn serve(config: &Config) -> Result<(), DaemonError> {
     let (_signals, stopped) = StopSignals::listen().map_err(DaemonError::Start)?;
     let ended = runtime.block_on(async {
         let daemon = Daemon::bind(config)?;
-        announce(&daemon.addresses());
+        announce(daemon.addresses());
         daemon
             .run(async {
                 // An error means that the signal thread is gone, and then nobody can tell us to stop.
@@ -94,8 +94,8 @@ impl Daemon {
     }
 
     /// Where it listens, with the ports that the kernel chose where it was asked to.
-    pub fn addresses(&self) -> Vec<Listen> {
-        self.server.addresses().unwrap_or_default()
+    pub fn addresses(&self) -> &[Listen] {
+        self.server.addresses()
     }
 
     /// Serves until `shutdown` resolves, and returns when everyone has gone or the grace period is over.
@@ -110,8 +110,8 @@ impl Daemon {
             }
         };
         server.run(end, grace).await;
-        drop(sampler);
-        match death {
+        sampler.stop(grace);
+        match death.or_else(|| deaths.try_recv().ok()) {
             None => Ok(()),
             Some(last_words) => {
                 error!("{last_words}");

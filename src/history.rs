@@ -23,20 +23,27 @@ pub struct Position {
 
 /// Samples in order of `seq`, without holes, newest last.
 ///
-/// The oldest few are past the bounds already and no longer offered to newcomers. They are kept so
-/// that a subscriber who was offered the oldest sample and is still reading does not lose it to the
-/// very next tick.
+/// The oldest few are past the bounds already: a newcomer who asks for the past is not offered them.
+/// They are kept so that a subscriber who was offered the oldest sample and is still reading does not
+/// lose it to the very next tick, and whoever resumes may still have them.
 #[derive(Debug)]
 pub struct History {
     epoch: Epoch,
     window: Duration,
     max_bytes: usize,
-    samples: VecDeque<Arc<Sample>>,
+    samples: VecDeque<Held>,
     /// How many samples at the front are past the bounds.
     retired: usize,
-    /// Footprint of the samples that are not retired.
+    /// What the samples take that are not retired.
     bytes: usize,
     next_seq: u64,
+}
+
+#[derive(Debug)]
+struct Held {
+    sample: Arc<Sample>,
+    /// Its footprint, and that of its schema if it is the first of that.
+    bytes: usize,
 }
 
 impl History {
@@ -59,8 +66,9 @@ impl History {
     pub fn push(&mut self, reading: Reading) -> Arc<Sample> {
         let sample = Arc::new(Sample { seq: self.next_seq, reading });
         self.next_seq += 1;
-        self.bytes += sample.footprint();
-        self.samples.push_back(Arc::clone(&sample));
+        let bytes = sample.footprint() + self.new_schema_bytes(&sample);
+        self.bytes += bytes;
+        self.samples.push_back(Held { sample: Arc::clone(&sample), bytes });
         self.retire(sample.reading.moment);
         while self.retired > Self::retired_limit(self.samples.len()) {
             self.samples.pop_front();
@@ -69,14 +77,21 @@ impl History {
         sample
     }
 
+    /// On a host whose devices come and go all the time, schemas outweigh the samples.
+    fn new_schema_bytes(&self, sample: &Sample) -> usize {
+        let schema = &sample.reading.schema;
+        let is_known = self.newest().is_some_and(|newest| Arc::ptr_eq(&newest.reading.schema, schema));
+        if is_known { 0 } else { schema.footprint() }
+    }
+
     fn retire(&mut self, now: Duration) {
         while self.retired + 1 < self.samples.len() {
             let oldest = &self.samples[self.retired];
-            let age = now.saturating_sub(oldest.reading.moment);
+            let age = now.saturating_sub(oldest.sample.reading.moment);
             if age <= self.window && self.bytes <= self.max_bytes {
                 break;
             }
-            self.bytes -= oldest.footprint();
+            self.bytes -= oldest.bytes;
             self.retired += 1;
         }
     }
@@ -109,25 +124,25 @@ impl History {
     /// The sample `seq`, if it is held.
     pub fn get(&self, seq: u64) -> Option<&Arc<Sample>> {
         let index = seq.checked_sub(self.oldest_held())?;
-        self.samples.get(usize::try_from(index).ok()?)
+        self.samples.get(usize::try_from(index).ok()?).map(|held| &held.sample)
     }
 
     /// The newest sample.
     pub fn newest(&self) -> Option<&Arc<Sample>> {
-        self.samples.back()
+        self.samples.back().map(|held| &held.sample)
     }
 
     /// Held samples from `seq` on, oldest first; all of them if `seq` is older than the oldest.
     pub fn from(&self, seq: u64) -> impl Iterator<Item = &Arc<Sample>> {
         let skipped = seq.saturating_sub(self.oldest_held());
-        self.samples.iter().skip(usize::try_from(skipped).unwrap_or(usize::MAX))
+        self.samples.iter().skip(usize::try_from(skipped).unwrap_or(usize::MAX)).map(|held| &held.sample)
     }
 
     /// The first offered sample that was taken at most `span` before the newest one.
     pub fn seq_within(&self, span: Duration) -> u64 {
         let Some(newest) = self.newest() else { return self.next_seq };
         let start = newest.reading.moment.saturating_sub(span);
-        let index = self.samples.partition_point(|sample| sample.reading.moment < start);
+        let index = self.samples.partition_point(|held| held.sample.reading.moment < start);
         (self.oldest_held() + index as u64).max(self.oldest_seq())
     }
 

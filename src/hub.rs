@@ -23,7 +23,7 @@ pub struct Hub(Arc<Shared>);
 
 struct Shared {
     epoch: Epoch,
-    /// A std mutex: held for a microsecond, and never across an await.
+    /// A std mutex: held while pointers are copied, and never across an await.
     history: Mutex<History>,
     listeners: RwLock<Vec<Listener>>,
 }
@@ -50,7 +50,7 @@ pub enum Start {
 }
 
 /// A subscriber's first position, taken in one step together with what is said about it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Joined {
     /// The ring's epoch.
     pub epoch: Epoch,
@@ -60,8 +60,9 @@ pub struct Joined {
     pub next_seq: u64,
     /// The first sample this subscriber gets.
     pub cursor: u64,
-    /// What it could expect and does not get.
-    pub gap: Option<Gap>,
+    /// What it could expect and does not get, oldest first: at most what an old ring still took, and
+    /// what this one has let go of.
+    pub gaps: Vec<Gap>,
 }
 
 /// Samples that were taken, that a client could expect, and that are not coming.
@@ -108,6 +109,11 @@ pub struct Run {
     pub reaches_newest: bool,
 }
 
+/// What was wanted from `wanted` on, of a ring that has only what `held` begins.
+fn evicted(epoch: Epoch, wanted: u64, held: u64) -> Option<Gap> {
+    (held > wanted).then(|| Gap { epoch, from_seq: wanted, to_seq: Some(held - 1), reason: GapReason::Evicted })
+}
+
 impl Hub {
     /// A hub with an empty ring of a new random epoch.
     pub fn new(config: &HistoryConfig) -> Self {
@@ -137,33 +143,24 @@ impl Hub {
     pub fn join(&self, start: Start) -> Result<Joined, FuturePosition> {
         let history = self.history();
         let (oldest_seq, next_seq, epoch) = (history.oldest_seq(), history.next_seq(), history.epoch());
-        let at = |cursor| Joined { epoch, oldest_seq, next_seq, cursor, gap: None };
+        let at = |cursor| Joined { epoch, oldest_seq, next_seq, cursor, gaps: Vec::new() };
         Ok(match start {
             Start::Within(span) => at(history.seq_within(span)),
             Start::All => at(oldest_seq),
             Start::Live => at(next_seq),
-            Start::After(position) if position.epoch != epoch => Joined {
-                gap: Some(Gap {
-                    epoch: position.epoch,
-                    from_seq: position.seq.saturating_add(1),
-                    to_seq: None,
-                    reason: GapReason::Restarted,
-                }),
-                ..at(oldest_seq)
-            },
+            Start::After(position) if position.epoch != epoch => {
+                let (from_seq, reason) = (position.seq.saturating_add(1), GapReason::Restarted);
+                let restarted = Gap { epoch: position.epoch, from_seq, to_seq: None, reason };
+                let gaps = [Some(restarted), evicted(epoch, 1, oldest_seq)].into_iter().flatten().collect();
+                Joined { gaps, ..at(oldest_seq) }
+            }
             Start::After(position) if position.seq >= next_seq => {
                 return Err(FuturePosition { asked: position, newest: next_seq - 1 });
             }
             Start::After(position) => {
                 let wanted = position.seq + 1;
                 let cursor = wanted.max(history.oldest_held());
-                let gap = (cursor > wanted).then(|| Gap {
-                    epoch,
-                    from_seq: wanted,
-                    to_seq: Some(cursor - 1),
-                    reason: GapReason::Evicted,
-                });
-                Joined { gap, ..at(cursor) }
+                Joined { gaps: evicted(epoch, wanted, cursor).into_iter().collect(), ..at(cursor) }
             }
         })
     }

@@ -108,6 +108,17 @@ pub enum MissedReason {
     Suspended,
 }
 
+impl Schema {
+    /// About how many bytes it occupies: what it holds, and as much again for what holds that.
+    pub fn footprint(&self) -> usize {
+        let of_series = |series: &Series| {
+            let attributes = series.attributes.values().map(|value| value.len() + size_of::<(&str, Box<str>)>());
+            size_of::<Series>() + series.id.len() + attributes.sum::<usize>() * 2
+        };
+        size_of::<Self>() + self.series.iter().map(of_series).sum::<usize>()
+    }
+}
+
 impl Sample {
     /// Bytes that this sample occupies in the history, its schema (shared) left out.
     pub fn footprint(&self) -> usize {

@@ -9,7 +9,6 @@ mod status;
 use std::{
     io,
     sync::{Arc, mpsc},
-    thread::JoinHandle,
     time::Duration,
 };
 
@@ -36,11 +35,12 @@ pub struct Prepared {
     rounds: Rounds,
 }
 
-/// The running sampler. Dropping it stops the thread and waits for it.
+/// The running sampler; its thread ends when this is dropped.
 #[derive(Debug)]
 pub struct Sampler {
-    stop: Option<mpsc::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    stop: mpsc::Sender<()>,
+    /// Closed by the thread when it ends.
+    ended: mpsc::Receiver<()>,
 }
 
 impl Sampler {
@@ -59,19 +59,23 @@ impl Prepared {
     /// Starts the thread.
     pub fn start(mut self, hub: Hub, on_death: &OnDeath) -> io::Result<Sampler> {
         let (stop, stopped) = mpsc::channel();
-        let thread = vital::spawn("sampler", on_death, move || self.rounds.run(&hub, &stopped))?;
-        Ok(Sampler { stop: Some(stop), thread: Some(thread) })
+        let (running, ended) = mpsc::channel();
+        vital::spawn("sampler", on_death, move || {
+            self.rounds.run(&hub, &stopped);
+            drop(running);
+        })?;
+        Ok(Sampler { stop, ended })
     }
 }
 
-impl Drop for Sampler {
-    fn drop(&mut self) {
+impl Sampler {
+    /// Tells the thread to end and waits for that, for at most `patience`: a source that does not
+    /// answer must not keep the daemon from stopping.
+    pub fn stop(self, patience: Duration) {
         // The thread waits on this channel, so it ends now rather than at its next tick.
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            // The only error is a panic, and `OnDeath` has told of that.
-            let _ = thread.join();
-        }
+        drop(self.stop);
+        // Either it has ended or the time is over: there is nothing more to do in both cases.
+        let _ = self.ended.recv_timeout(patience);
     }
 }
 
@@ -100,7 +104,7 @@ impl Rounds {
             .into_iter()
             .map(|scheduled| Slot { scheduled, due: Duration::ZERO, available: true, width: 0 })
             .collect();
-        let status = Arc::new(SamplerStatus::new(interval, boottime()));
+        let status = Arc::new(SamplerStatus::new(interval, Now::read()));
         Self { interval, slots, schema: Arc::new(Schema { revision: 0, series: Vec::new() }), status }
     }
 
@@ -124,7 +128,7 @@ impl Rounds {
             let values = self.collect(now.boottime);
             let reading = self.reading(now, tick, values);
             hub.publish(reading);
-            self.status.ticked(now.boottime, tick.missed, boottime().saturating_sub(now.boottime));
+            self.status.ticked(now, tick.missed, boottime().saturating_sub(now.boottime));
         }
     }
 

@@ -25,6 +25,7 @@ use hyper_util::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::{Semaphore, watch},
+    task::JoinSet,
     time::timeout,
 };
 use tracing::debug;
@@ -57,8 +58,10 @@ const REFUSALS_AT_A_TIME: usize = 64;
 #[derive(Debug)]
 pub struct Server {
     listeners: Vec<Listener>,
+    addresses: Vec<Listen>,
     context: Arc<Context>,
     timeouts: Timeouts,
+    on_death: OnDeath,
 }
 
 /// How long HTTP clients may take.
@@ -74,7 +77,7 @@ struct Timeouts {
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) hub: Hub,
-    pub(crate) host: HelloHost,
+    pub(crate) identity: Arc<Identity>,
     pub(crate) sampler: Arc<SamplerStatus>,
     pub(crate) views: Views,
     pub(crate) streams: Streams,
@@ -85,6 +88,13 @@ pub(crate) struct Context {
     /// When the daemon was started, on `CLOCK_BOOTTIME`.
     pub(crate) started: Duration,
     pub(crate) history_window: Duration,
+}
+
+/// Who speaks, as every `hello` says it.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    pub(crate) host: HelloHost,
+    interval: Duration,
     heartbeat: Duration,
 }
 
@@ -102,6 +112,9 @@ pub enum ServerError {
     /// A place to listen at could not be had.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// The kernel did not say where a listener is.
+    #[error("cannot tell where a listener is")]
+    Address(#[source] io::Error),
     /// The threads of the stream could not be started.
     #[error("cannot start the stream's threads")]
     Streams(#[source] io::Error),
@@ -116,7 +129,9 @@ impl Server {
         sampler: Arc<SamplerStatus>,
         on_death: &OnDeath,
     ) -> Result<Self, ServerError> {
-        let listeners = config.server.listen.iter().map(Listener::bind).collect::<Result<_, _>>()?;
+        let listeners: Vec<_> = config.server.listen.iter().map(Listener::bind).collect::<Result<_, _>>()?;
+        let addresses = listeners.iter().map(Listener::address).collect::<io::Result<_>>();
+        let addresses = addresses.map_err(ServerError::Address)?;
         let limits = &config.server.limits;
         let settings = Settings {
             heartbeat: config.server.heartbeat,
@@ -125,8 +140,9 @@ impl Server {
             retry_ms: RETRY_MS,
         };
         let streams = Streams::start(&hub, &settings, on_death).map_err(ServerError::Streams)?;
+        let identity = Identity { host, interval: sampler.interval(), heartbeat: config.server.heartbeat };
         let context = Arc::new(Context {
-            host,
+            identity: Arc::new(identity),
             sampler,
             views: Views::new(hub.clone(), usize::try_from(limits.max_backlog_bytes).unwrap_or(usize::MAX)),
             streams,
@@ -135,7 +151,6 @@ impl Server {
             stopping: watch::Sender::new(false),
             started: boottime(),
             history_window: config.history.window,
-            heartbeat: config.server.heartbeat,
             hub,
         });
         let follower = Arc::downgrade(&context);
@@ -145,30 +160,29 @@ impl Server {
             }
         });
         let timeouts = Timeouts { header: limits.header_timeout, stall: limits.stall_timeout };
-        Ok(Self { listeners, context, timeouts })
+        Ok(Self { listeners, addresses, context, timeouts, on_death: on_death.clone() })
     }
 
     /// Where it listens, with the ports that the kernel chose where it was asked to.
-    pub fn addresses(&self) -> io::Result<Vec<Listen>> {
-        self.listeners.iter().map(Listener::address).collect()
+    pub fn addresses(&self) -> &[Listen] {
+        &self.addresses
     }
 
     /// Serves until `shutdown` resolves, then says goodbye to everyone and waits for them to go, for
     /// at most `grace`.
     pub async fn run(self, shutdown: impl Future<Output = ()>, grace: Duration) {
-        let Self { listeners, context, timeouts } = self;
-        let accepting: Vec<_> = listeners
-            .into_iter()
-            .map(|listener| tokio::spawn(accept_all(listener, Arc::clone(&context), timeouts)))
-            .collect();
-        shutdown.await;
-        for task in &accepting {
-            task.abort();
+        let Self { listeners, context, timeouts, on_death, .. } = self;
+        let mut accepting = JoinSet::new();
+        for listener in listeners {
+            accepting.spawn(accept_all(listener, Arc::clone(&context), timeouts));
         }
-        for task in accepting {
-            // The task is dropped when this returns, and its listener with it: the port is free.
-            let _ = task.await;
+        tokio::select! {
+            () = shutdown => {}
+            // They end only by a panic.
+            Some(ended) = accepting.join_next() => on_death.tell(format!("a listener ended: {ended:?}")),
         }
+        // When this returns the tasks are dropped, and their listeners with them: the ports are free.
+        accepting.shutdown().await;
         context.stopping.send_replace(true);
         context.streams.drain("shutting_down");
         if timeout(grace, context.connections.all_gone()).await.is_err() {
@@ -254,6 +268,12 @@ async fn serve<I, F>(
 }
 
 impl Context {
+    pub(crate) fn interval_ms(&self) -> u64 {
+        self.identity.interval.as_millis() as u64
+    }
+}
+
+impl Identity {
     /// The first message to a subscriber.
     pub(crate) fn hello(&self, joined: &Joined) -> Message {
         let (protocol, server) = Hello::protocol_and_server();
@@ -262,14 +282,10 @@ impl Context {
             server,
             host: self.host.clone(),
             epoch: joined.epoch,
-            interval_ms: self.interval_ms(),
+            interval_ms: self.interval.as_millis() as u64,
             oldest_seq: joined.oldest_seq,
             next_seq: joined.next_seq,
             heartbeat_ms: self.heartbeat.as_millis() as u64,
         })
-    }
-
-    pub(crate) fn interval_ms(&self) -> u64 {
-        self.sampler.interval().as_millis() as u64
     }
 }

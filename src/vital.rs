@@ -18,6 +18,11 @@ impl OnDeath {
     pub fn new(told: impl Fn(String) + Send + Sync + 'static) -> Self {
         Self(Arc::new(told))
     }
+
+    /// Tells of a death.
+    pub fn tell(&self, last_words: String) {
+        (self.0)(last_words);
+    }
 }
 
 impl std::fmt::Debug for OnDeath {
@@ -31,7 +36,7 @@ pub fn spawn(name: &str, on_death: &OnDeath, body: impl FnOnce() + Send + 'stati
     let (named, on_death) = (name.to_owned(), on_death.clone());
     thread::Builder::new().name(name.into()).spawn(move || {
         if let Err(panic) = catch_unwind(AssertUnwindSafe(body)) {
-            on_death.0(format!("thread {named:?} panicked: {}", message(&*panic)));
+            on_death.tell(format!("thread {named:?} panicked: {}", message(&*panic)));
         }
     })
 }

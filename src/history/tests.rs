@@ -5,17 +5,21 @@ use std::time::SystemTime;
 use proptest::prelude::*;
 
 use super::*;
-use crate::sample::Schema;
+use crate::sample::{Schema, Series};
 
-fn reading(moment: Duration, width: usize) -> Reading {
+fn reading(moment: Duration, width: usize, schema: &Arc<Schema>) -> Reading {
     Reading {
         time: SystemTime::UNIX_EPOCH + moment,
         moment,
         elapsed: Duration::from_secs(1),
         missed: None,
-        schema: Arc::new(Schema { revision: 1, series: Vec::new() }),
+        schema: Arc::clone(schema),
         values: vec![0.0; width].into(),
     }
+}
+
+fn schema(revision: u64) -> Arc<Schema> {
+    Arc::new(Schema { revision, series: Vec::new() })
 }
 
 fn ring(window_seconds: u64, max_bytes: u64) -> History {
@@ -34,11 +38,29 @@ fn an_empty_ring_offers_nothing_and_begins_at_one() {
 #[test]
 fn the_newest_sample_is_held_whatever_the_bounds() {
     let mut ring = ring(0, 0);
+    let schema = schema(1);
     for second in 0..100 {
-        ring.push(reading(Duration::from_secs(second), 50));
+        ring.push(reading(Duration::from_secs(second), 50, &schema));
     }
     assert_eq!(ring.newest().map(|newest| newest.seq), Some(100));
     assert_eq!(ring.oldest_seq(), 100);
+}
+
+#[test]
+fn schemas_count_against_the_bound_once_each() {
+    let mut ring = ring(1_000, 10_000);
+    let mut each = 0;
+    for second in 0..1_000 {
+        let schema = Schema { revision: second, series: vec![Series::new(crate::metric::UPTIME, []); 50] };
+        each = schema.footprint() + ring.push(reading(Duration::from_secs(second), 50, &Arc::new(schema))).footprint();
+    }
+    assert_eq!(ring.size(), (10_000 / each, 10_000 / each * each));
+    let schema = schema(1);
+    let mut ring = self::ring(1_000, 10_000);
+    for second in 0..10 {
+        ring.push(reading(Duration::from_secs(second), 1, &schema));
+    }
+    assert_eq!(ring.size(), (10, schema.footprint() + ring.from(0).map(|sample| sample.footprint()).sum::<usize>()));
 }
 
 #[test]
@@ -70,12 +92,12 @@ proptest! {
         window in 0_u64..60,
         max_bytes in 0_u64..20_000,
     ) {
-        let mut ring = ring(window, max_bytes);
+        let (mut ring, schema) = (ring(window, max_bytes), schema(1));
         let mut pushed = Vec::new();
         let mut now = Duration::ZERO;
         for (seconds, width) in steps {
             now += Duration::from_secs(seconds);
-            pushed.push(ring.push(reading(now, width)));
+            pushed.push(ring.push(reading(now, width, &schema)));
 
             prop_assert_eq!(ring.next_seq(), pushed.len() as u64 + 1);
             let held: Vec<u64> = ring.from(0).map(|sample| sample.seq).collect();
@@ -83,7 +105,8 @@ proptest! {
             prop_assert_eq!(held, expected, "held samples have no hole");
 
             let offered = &pushed[ring.oldest_seq() as usize - 1..];
-            let bytes: usize = offered.iter().map(|sample| sample.footprint()).sum();
+            let with_first = if ring.oldest_seq() == 1 { schema.footprint() } else { 0 };
+            let bytes = with_first + offered.iter().map(|sample| sample.footprint()).sum::<usize>();
             prop_assert_eq!(ring.size(), (offered.len(), bytes));
             if offered.len() > 1 {
                 prop_assert!(bytes as u64 <= max_bytes);
@@ -93,7 +116,8 @@ proptest! {
                 // Nothing is let go of before its time.
                 let before = &pushed[ring.oldest_seq() as usize - 2];
                 let is_old = now.saturating_sub(before.reading.moment) > Duration::from_secs(window);
-                prop_assert!(is_old || (bytes + before.footprint()) as u64 > max_bytes || offered.len() == 1);
+                let before = before.footprint() + if before.seq == 1 { schema.footprint() } else { 0 };
+                prop_assert!(is_old || (bytes + before) as u64 > max_bytes || offered.len() == 1);
             }
             prop_assert!(ring.oldest_seq() - ring.oldest_held() <= 8 + ring.samples.len() as u64 / 16);
         }
@@ -103,11 +127,11 @@ proptest! {
     fn a_span_begins_at_the_first_sample_that_lies_in_it(
         steps in prop::collection::vec(0_u64..5, 1..100), span in 0_u64..200,
     ) {
-        let mut ring = ring(100, 1 << 20);
+        let (mut ring, schema) = (ring(100, 1 << 20), schema(1));
         let mut now = Duration::ZERO;
         for seconds in steps {
             now += Duration::from_secs(seconds);
-            ring.push(reading(now, 1));
+            ring.push(reading(now, 1, &schema));
         }
         let start = now.saturating_sub(Duration::from_secs(span));
         let expected = ring.from(ring.oldest_seq()).find(|sample| sample.reading.moment >= start).map(|sample| sample.seq);

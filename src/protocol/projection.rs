@@ -50,6 +50,11 @@ impl MetricFilter {
         Self(None)
     }
 
+    /// Whether nothing is left out.
+    pub fn is_all(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// A comma-separated list of prefixes. Each must fit a metric that hostcast knows, whether or
     /// not this host has it.
     pub fn parse(list: &str) -> Result<Self, UnknownMetric> {

@@ -8,15 +8,18 @@ use std::{
 use serde::Serialize;
 use tracing::{info, warn};
 
-use crate::sample::{Missed, MissedReason};
+use crate::{
+    clock::Now,
+    sample::{Missed, MissedReason},
+};
 
 /// Shared between the sampler, which writes it once a tick, and whoever asks.
 #[derive(Debug)]
 pub struct SamplerStatus {
     interval: Duration,
     report: Mutex<StatusReport>,
-    /// `CLOCK_BOOTTIME` of the last tick; the start, before the first one.
-    last_tick: Mutex<Duration>,
+    /// When the last tick was taken; the start, before the first one.
+    last_tick: Mutex<Now>,
 }
 
 /// The sampler's part of `/api/v1/status`.
@@ -72,7 +75,7 @@ pub(super) enum Outcome {
 }
 
 impl SamplerStatus {
-    pub(super) fn new(interval: Duration, now: Duration) -> Self {
+    pub(super) fn new(interval: Duration, now: Now) -> Self {
         Self { interval, report: Mutex::default(), last_tick: Mutex::new(now) }
     }
 
@@ -87,17 +90,23 @@ impl SamplerStatus {
     }
 
     /// Whether the last tick is as recent as it should be: a tick may be late by its own length and
-    /// by five seconds more before anyone calls the sampler stalled.
-    pub fn is_fresh(&self, now: Duration) -> bool {
-        self.age(now) <= self.interval * 2 + Duration::from_secs(5)
+    /// by five seconds more before anyone calls the sampler stalled. Time in which the host was
+    /// suspended does not count: no tick was due then.
+    pub fn is_fresh(&self, now: Now) -> bool {
+        let awake = now.monotonic.saturating_sub(self.last_tick().monotonic);
+        awake <= self.interval * 2 + Duration::from_secs(5)
     }
 
-    /// Time since the last tick.
-    pub fn age(&self, now: Duration) -> Duration {
-        now.saturating_sub(*self.last_tick.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Time since the last tick, suspension included.
+    pub fn age(&self, now: Now) -> Duration {
+        now.boottime.saturating_sub(self.last_tick().boottime)
     }
 
-    pub(super) fn ticked(&self, at: Duration, missed: Option<Missed>, took: Duration) {
+    fn last_tick(&self) -> Now {
+        *self.last_tick.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn ticked(&self, at: Now, missed: Option<Missed>, took: Duration) {
         let mut report = self.lock();
         report.ticks += 1;
         report.tick_us = took.as_micros() as u64;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use headers::{HeaderMapExt, SecWebsocketAccept, SecWebsocketKey, SecWebsocketVersion, Upgrade};
 use hyper::{
     HeaderMap, StatusCode,
-    header::{CONNECTION, HeaderValue, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL},
+    header::{CONNECTION, HeaderValue, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, UPGRADE},
     upgrade::{OnUpgrade, Parts, Upgraded},
 };
 use hyper_util::rt::TokioIo;
@@ -52,7 +52,7 @@ pub(crate) fn accept(
             debug!(peer = %peer.address, "a client's socket broke during its handshake");
             return;
         };
-        let identity = Arc::clone(&context);
+        let identity = Arc::clone(&context.identity);
         let hello = Box::new(move |joined: &_| identity.hello(joined));
         context.streams.join(Newcomer { socket, slot: peer.slot, view, start: query.start, hello, early });
     });
@@ -72,7 +72,9 @@ pub(crate) fn accept(
 /// Section 4.2.1: what makes a request an opening handshake.
 fn websocket_key(headers: &HeaderMap) -> Result<SecWebsocketKey, Problem> {
     let upgrades = headers.typed_get::<headers::Connection>().is_some_and(|connection| connection.contains("upgrade"));
-    let to_websocket = headers.typed_get::<Upgrade>().is_some_and(|upgrade| upgrade == Upgrade::websocket());
+    let protocols = headers.get_all(UPGRADE).iter().filter_map(|value| value.to_str().ok());
+    let to_websocket =
+        protocols.flat_map(|list| list.split(',')).any(|name| name.trim().eq_ignore_ascii_case("websocket"));
     let version = headers.typed_get::<SecWebsocketVersion>() == Some(SecWebsocketVersion::V13);
     if !upgrades || !to_websocket || !version {
         return Err(not_a_websocket());

@@ -32,6 +32,8 @@ use crate::{
 const PIECE_BYTES: usize = 64 << 10;
 /// Samples taken from the ring at a time.
 const SAMPLES_PER_RUN: usize = 64;
+/// Runs that are looked through before others get their turn, where a filter skips all.
+const RUNS_PER_TURN: usize = 64;
 /// Where a CSV has no room for it, the gap before its first row stands in the head of the answer.
 const GAP_HEADER: HeaderName = HeaderName::from_static("hostcast-gap");
 
@@ -54,16 +56,19 @@ pub(crate) fn respond(context: &Arc<Context>, query: &str) -> Result<Response, P
         end: joined.next_seq,
         cursor: joined.cursor,
         epoch: joined.epoch,
-        gap: joined.gap,
+        gaps: joined.gaps.clone(),
+        begun: false,
         projection: None,
         writer: Some(writer),
     };
     let mut response = warp::reply::stream(feed.into_stream()).into_response();
     respond::describe(&mut response, content_type);
-    if let (Some(gap), Format::Csv) = (joined.gap, query.format) {
-        let text = serde_json::to_string(&gap).unwrap_or_default();
-        if let Ok(value) = HeaderValue::try_from(text) {
-            response.headers_mut().insert(GAP_HEADER, value);
+    if query.format == Format::Csv {
+        for gap in &joined.gaps {
+            let text = serde_json::to_string(gap).unwrap_or_default();
+            if let Ok(value) = HeaderValue::try_from(text) {
+                response.headers_mut().append(GAP_HEADER, value);
+            }
         }
     }
     Ok(response)
@@ -72,7 +77,7 @@ pub(crate) fn respond(context: &Arc<Context>, query: &str) -> Result<Response, P
 /// A format of the answer. Gets everything in order, and appends what it writes to `text`.
 trait Writer: Send + Sync {
     fn content_type(&self) -> &'static str;
-    /// What stands before everything else.
+    /// What stands before the first sample.
     fn begin(&mut self, _text: &mut Vec<u8>, _newest: Option<&Sample>, _filter: &MetricFilter) {}
     fn gap(&mut self, text: &mut Vec<u8>, gap: &Gap);
     fn sample(&mut self, text: &mut Vec<u8>, sample: SampleText<'_>);
@@ -161,42 +166,43 @@ struct Feed {
     cursor: u64,
     epoch: Epoch,
     /// What is to be said before the next sample.
-    gap: Option<Gap>,
+    gaps: Vec<Gap>,
+    /// Whether the writer was told to begin.
+    begun: bool,
     projection: Option<(u64, Projection)>,
     /// `None` when everything was written.
     writer: Option<Box<dyn Writer>>,
 }
 
 impl Feed {
-    fn into_stream(mut self) -> impl Stream<Item = Result<Bytes, std::convert::Infallible>> + Send + Sync + 'static {
-        let mut head = Vec::new();
-        if let Some(writer) = &mut self.writer {
-            writer.begin(&mut head, self.hub.newest().as_deref(), &self.filter);
-        }
-        stream::unfold((self, head), |(mut feed, mut text)| async move {
+    fn into_stream(self) -> impl Stream<Item = Result<Bytes, std::convert::Infallible>> + Send + Sync + 'static {
+        stream::unfold(self, |mut feed| async move {
+            let mut text = Vec::new();
             loop {
-                feed.fill(&mut text);
+                let is_waiting = feed.fill(&mut text);
                 if !text.is_empty() {
-                    return Some((Ok(Bytes::from(text)), (feed, Vec::new())));
+                    return Some((Ok(Bytes::from(text)), feed));
                 }
                 feed.writer.as_ref()?;
-                feed.wait().await;
+                if is_waiting {
+                    feed.wait().await;
+                } else {
+                    tokio::task::yield_now().await;
+                }
             }
         })
     }
 
-    /// Writes what there is, up to about one piece.
-    fn fill(&mut self, text: &mut Vec<u8>) {
-        let Some(mut writer) = self.writer.take() else { return };
-        while text.len() < PIECE_BYTES {
-            if let Some(gap) = self.gap.take() {
-                writer.gap(text, &gap);
-            }
+    /// Writes what there is, up to about one piece. Returns whether there was nothing more.
+    fn fill(&mut self, text: &mut Vec<u8>) -> bool {
+        let Some(mut writer) = self.writer.take() else { return true };
+        for _ in 0..RUNS_PER_TURN {
             let run = self.hub.run(self.cursor, SAMPLES_PER_RUN);
             if let Some(lost) = run.lost {
-                let (from_seq, to_seq) = (*lost.start(), Some(*lost.end()));
-                writer.gap(text, &Gap { epoch: self.epoch, from_seq, to_seq, reason: GapReason::Slow });
-                self.cursor = lost.end() + 1;
+                self.lose(*lost.start(), *lost.end());
+            }
+            for gap in self.gaps.drain(..) {
+                writer.gap(text, &gap);
             }
             for sample in &run.samples {
                 if self.is_past_end(sample.seq) {
@@ -204,19 +210,40 @@ impl Feed {
                 }
                 self.cursor = sample.seq + 1;
                 if self.wants(sample) {
+                    self.begin(&mut *writer, text);
                     let projection = self.projection(sample);
                     writer.sample(text, SampleText { sample, projection });
                 }
             }
             if self.is_past_end(self.cursor) || self.is_stopping() {
+                self.begin(&mut *writer, text);
                 writer.end(text);
-                return;
+                return true;
             }
-            if run.reaches_newest {
-                break;
+            if run.reaches_newest || text.len() >= PIECE_BYTES {
+                self.writer = Some(writer);
+                return run.reaches_newest;
             }
         }
         self.writer = Some(writer);
+        false
+    }
+
+    /// As late as can be, because a daemon that has just started knows no series yet.
+    fn begin(&mut self, writer: &mut dyn Writer, text: &mut Vec<u8>) {
+        if !std::mem::replace(&mut self.begun, true) {
+            writer.begin(text, self.hub.newest().as_deref(), &self.filter);
+        }
+    }
+
+    /// Goes on behind samples that left the ring while the client was reading others.
+    fn lose(&mut self, from_seq: u64, to_seq: u64) {
+        self.cursor = to_seq + 1;
+        let to_seq = if self.news.is_none() { to_seq.min(self.end - 1) } else { to_seq };
+        if from_seq <= to_seq {
+            let (epoch, to_seq) = (self.epoch, Some(to_seq));
+            self.gaps.push(Gap { epoch, from_seq, to_seq, reason: GapReason::Slow });
+        }
     }
 
     fn is_past_end(&self, seq: u64) -> bool {

@@ -8,7 +8,7 @@ use warp::reply::Response;
 
 use super::{Context, respond, stream::StreamReport};
 use crate::{
-    clock::{boottime, process_cpu_time},
+    clock::{Now, process_cpu_time},
     collector,
     history::Epoch,
     protocol::{Hello, HelloHost, MetricFilter},
@@ -61,6 +61,8 @@ struct Stream {
     report: StreamReport,
     /// Different choices of subprotocol and metrics that are being streamed.
     views: usize,
+    /// Subscribers refused since the start, because theirs would have been one view too many.
+    views_refused: u64,
     /// Samples encoded since the start: each once for a view, however many look at it.
     samples_encoded: u64,
 }
@@ -73,7 +75,7 @@ struct Connections {
 
 /// `/api/v1/status`
 pub(crate) fn status(context: &Arc<Context>) -> Response {
-    let now = boottime();
+    let now = Now::read();
     let (samples, bytes) = context.hub.size();
     let (oldest_seq, next_seq) = context.hub.bounds();
     let (open, refused_total) = context.connections.count();
@@ -82,9 +84,9 @@ pub(crate) fn status(context: &Arc<Context>) -> Response {
         StatusCode::OK,
         &Status {
             server,
-            host: context.host.clone(),
+            host: context.identity.host.clone(),
             epoch: context.hub.epoch(),
-            uptime_seconds: now.saturating_sub(context.started).as_secs(),
+            uptime_seconds: now.boottime.saturating_sub(context.started).as_secs(),
             process: Process {
                 pid: std::process::id(),
                 cpu_seconds: (process_cpu_time().as_secs_f64() * 1e3).round() / 1e3,
@@ -105,6 +107,7 @@ pub(crate) fn status(context: &Arc<Context>) -> Response {
             stream: Stream {
                 report: context.streams.report(),
                 views: context.views.count(),
+                views_refused: context.views.refusals(),
                 samples_encoded: context.views.encodings(),
             },
             connections: Connections { open, refused_total },
@@ -121,7 +124,7 @@ struct Health {
 
 /// `/healthz`: 200 while the sampler ticks, 503 otherwise.
 pub(crate) fn health(context: &Arc<Context>) -> Response {
-    let now = boottime();
+    let now = Now::read();
     let age_ms = context.sampler.age(now).as_millis() as u64;
     if context.sampler.is_fresh(now) {
         respond::json(StatusCode::OK, &Health { status: "ok", age_ms })

@@ -83,7 +83,7 @@ pub(crate) enum Next {
 pub(crate) struct Chunk {
     /// The whole WebSocket frame.
     pub(crate) frame: Bytes,
-    /// What its values stand for; `None` before the very first sample.
+    /// What its values stand for, in json those of its last sample; `None` before the very first.
     pub(crate) schema: Option<Arc<Schema>>,
     /// What left the ring before it could be read.
     pub(crate) lost: Option<RangeInclusive<u64>>,
@@ -190,6 +190,9 @@ impl View {
             ends.push(text.len());
         }
         self.encodings.fetch_add(ends.len() as u64, Ordering::Relaxed);
+        let last = ends.len().checked_sub(1).map(|last| &run.samples[last]);
+        // Json goes on over a change of the schema: what holds behind the chunk is that of its last sample.
+        let schema = last.map(|last| Arc::clone(&last.reading.schema)).or(schema);
         let complete = run.reaches_newest && ends.len() == run.samples.len();
         text.extend_from_slice(if complete { br#"],"complete":true}"# } else { TAIL });
         let first = run.samples.first().map_or(seq, |sample| sample.seq);
@@ -279,22 +282,24 @@ pub(crate) struct Views {
     hub: Hub,
     max_backlog: usize,
     encodings: Arc<AtomicU64>,
+    refusals: AtomicU64,
     in_use: Mutex<HashMap<(Encoding, MetricFilter), Weak<View>>>,
 }
 
-/// More different views than this at a time are refused: each may hold a backlog.
-const MAX_VIEWS: usize = 256;
+/// More different choices of metrics than this at a time are refused: each may hold a backlog. All
+/// metrics can always be had, so that nobody can keep the dashboard and the recorders out.
+const MAX_CHOICES: usize = 256;
 
 /// Too many different views are being looked at.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{MAX_VIEWS} different choices of metrics are being streamed already: ask for one of those, or for all metrics"
+    "{MAX_CHOICES} different choices of metrics are being streamed already: ask for one of those, or for all metrics"
 )]
 pub(crate) struct TooManyViews;
 
 impl Views {
     pub(crate) fn new(hub: Hub, max_backlog: usize) -> Self {
-        Self { hub, max_backlog, encodings: Arc::default(), in_use: Mutex::default() }
+        Self { hub, max_backlog, encodings: Arc::default(), refusals: AtomicU64::new(0), in_use: Mutex::default() }
     }
 
     /// The view of this kind, which is new if nobody else looks at it.
@@ -305,7 +310,9 @@ impl Views {
             return Ok(view);
         }
         views.retain(|_, view| view.strong_count() > 0);
-        if views.len() >= MAX_VIEWS {
+        let choices = views.keys().filter(|(_, filter)| !filter.is_all()).count();
+        if !key.1.is_all() && choices >= MAX_CHOICES {
+            self.refusals.fetch_add(1, Ordering::Relaxed);
             return Err(TooManyViews);
         }
         let view = Arc::new(View {
@@ -323,6 +330,11 @@ impl Views {
     /// Samples that were encoded since the start, in whatever view.
     pub(crate) fn encodings(&self) -> u64 {
         self.encodings.load(Ordering::Relaxed)
+    }
+
+    /// Subscribers that were refused since the start, because theirs would have been one view too many.
+    pub(crate) fn refusals(&self) -> u64 {
+        self.refusals.load(Ordering::Relaxed)
     }
 
     /// How many views are being looked at.

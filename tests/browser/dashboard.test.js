@@ -1,4 +1,8 @@
 /**
+ * The dashboard in a real browser, fed by a real daemon:
+ *   npm ci && npm test
+ * HOSTCAST_BIN is the daemon (target/debug/hostcast if not set), CHROMIUM the browser.
+ *
  * One process and one browser for all tests, one after the other: some of them load the host, and
  * each would disturb the figures of its neighbours.
  */
@@ -7,6 +11,7 @@ import { after } from "node:test";
 import { closeBrowser } from "./harness/browser.js";
 
 await import("./tests/watch.js");
+await import("./tests/figures.js");
 await import("./tests/outages.js");
 await import("./tests/controls.js");
 await import("./tests/delivery.js");

@@ -122,7 +122,11 @@ fn what_is_missing_is_named_in_every_format() {
     assert!(first_column(table.text()).into_iter().eq(first..=1_000));
 
     let restarted = http.get("/api/v1/samples?since=0123456789abcdef:41").json();
-    let expected = json!([{"epoch": "0123456789abcdef", "from_seq": 42, "to_seq": null, "reason": "restarted"}]);
+    let oldest = samples(&restarted)[0].seq;
+    let expected = json!([
+        {"epoch": "0123456789abcdef", "from_seq": 42, "to_seq": null, "reason": "restarted"},
+        {"epoch": epoch, "from_seq": 1, "to_seq": oldest - 1, "reason": "evicted"},
+    ]);
     assert_eq!(restarted["gaps"], expected);
 }
 

@@ -235,7 +235,7 @@ proptest! {
                 Step::Connect(client) if !connected[client] => {
                     connected[client] = true;
                     let joined = hub.join(Start::After(accounts[client].position())).unwrap();
-                    if let Some(gap) = joined.gap {
+                    for gap in joined.gaps {
                         accounts[client].message(&Message::Gap(gap));
                     }
                     prop_assert_eq!(joined.cursor, accounts[client].next);

@@ -38,10 +38,10 @@ const STEADY_MS = 5_000;
 
 /**
  * A browser does not show why a handshake failed. A refused resume position (400) looks like a
- * server that is away, so after this many failures the page asks for plain history instead; the
- * store drops what it already has.
+ * server that is away, so after this many failures the page asks for plain history once; the store
+ * drops what it already has. Where that fails too, the server is away, and the position still holds.
  */
-const RESUME_ATTEMPTS = 2;
+const RESUME_ATTEMPTS = 4;
 
 /**
  * Relative to the page, so that a reverse proxy may serve it under any prefix.
@@ -176,8 +176,8 @@ export class Connection {
       this.#onLink({ phase: "ended", detail: reason ? `${final}: ${reason}` : final });
       return;
     }
-    if (this.#resuming && Number.isNaN(this.#openedAt)) {
-      this.#failedResumes += 1;
+    if (Number.isNaN(this.#openedAt)) {
+      this.#failedResumes = this.#resuming ? this.#failedResumes + 1 : 0;
     }
     if (this.#around.now() - this.#openedAt >= STEADY_MS) {
       this.#backoff.reset();

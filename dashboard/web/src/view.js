@@ -14,7 +14,7 @@
 
 const MINUTE = 60_000;
 /** What is shown of a past that is shorter than the time asked for. */
-const STEPS = [1, 2, 5, 10, 15].map((minutes) => minutes * MINUTE);
+const STEPS = [1, 2, 3, 5, 10, 15].map((minutes) => minutes * MINUTE);
 
 /**
  * A page that asks for five minutes of a daemon that has run for one would be mostly empty: until

@@ -1,7 +1,7 @@
 //! Samples as CSV (RFC 4180): a header, then a row a sample.
 //!
-//! A CSV's columns cannot change half way, so they are those of the newest schema when the answer
-//! begins. A series that comes later is not in it; one that goes leaves its cells empty.
+//! A CSV's columns cannot change half way, so they are those of the newest schema when the first row
+//! is written. A series that comes later is not in it; one that goes leaves its cells empty.
 
 use std::collections::HashMap;
 

@@ -18,6 +18,9 @@ const MAX_CONTROL_PAYLOAD: usize = 125;
 /// A data frame up to this size is refused for what it is, a larger one for its size.
 const MAX_DATA_PAYLOAD: u64 = 4 << 10;
 
+/// A control frame that lacks its last byte; a data frame is judged by less.
+const MAX_PARTIAL: usize = 6 + MAX_CONTROL_PAYLOAD - 1;
+
 const FIN: u8 = 0x80;
 const RESERVED: u8 = 0x70;
 const MASKED: u8 = 0x80;
@@ -121,7 +124,7 @@ impl Violation {
 }
 
 /// Takes a client's bytes apart, however they are cut. Holds only the frame that is not complete
-/// yet, at most 131 bytes, and nothing between frames.
+/// yet, at most 130 bytes, and nothing between frames.
 #[derive(Debug, Default)]
 pub(super) struct FrameReader {
     partial: Vec<u8>,
@@ -149,9 +152,8 @@ impl FrameReader {
             let consumed = take_frames(&self.partial, &mut each);
             self.partial.drain(..consumed);
         }
-        if self.partial.is_empty() {
-            self.partial = Vec::new();
-        }
+        // A burst must not leave its size behind: there may be many thousands of readers.
+        self.partial.shrink_to(if self.partial.is_empty() { 0 } else { MAX_PARTIAL });
     }
 }
 
@@ -281,7 +283,7 @@ mod tests {
                 seen.push(frame);
                 true
             });
-            assert!(reader.partial.len() < 6 + MAX_CONTROL_PAYLOAD);
+            assert!(reader.partial.capacity() <= MAX_PARTIAL);
         }
         seen
     }

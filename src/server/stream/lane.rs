@@ -189,7 +189,10 @@ impl Worker {
             }
             let now = Instant::now();
             for key in std::mem::take(&mut self.unfinished) {
-                self.read_and_write(key, now);
+                if let Some(subscriber) = self.subscribers.get_mut(key).filter(|subscriber| subscriber.is_unfinished) {
+                    subscriber.is_unfinished = false;
+                    self.read_and_write(key, now);
+                }
             }
             let mut woken = false;
             for event in &events {
@@ -298,6 +301,8 @@ impl Worker {
     fn tick(&mut self, now: Instant) {
         let heartbeat = self.heartbeat();
         for key in 0..self.subscribers.capacity() {
+            // First every sample that the heartbeat may name: it must not run ahead of them.
+            self.write(key, now);
             let Some(subscriber) = self.subscribers.get_mut(key) else { continue };
             let turn = subscriber.tick(now, &self.settings, &heartbeat);
             self.settle(key, turn);
@@ -313,12 +318,16 @@ impl Worker {
     fn settle(&mut self, key: usize, turn: Turn) {
         match turn {
             Turn::Waits => {}
-            Turn::Yields if self.unfinished.contains(&key) => {}
-            Turn::Yields => self.unfinished.push(key),
+            Turn::Yields => {
+                if let Some(subscriber) = self.subscribers.get_mut(key)
+                    && !std::mem::replace(&mut subscriber.is_unfinished, true)
+                {
+                    self.unfinished.push(key);
+                }
+            }
             Turn::Gone => {
                 if self.subscribers.try_remove(key).is_some() {
                     // Dropping the socket closes it, and epoll forgets a closed descriptor.
-                    self.unfinished.retain(|&unfinished| unfinished != key);
                     self.stats.left();
                     self.left();
                     if self.subscribers.is_empty() {

@@ -10,6 +10,11 @@ use mio::{
     event::Source,
     net::{TcpStream, UnixStream},
 };
+use socket2::SockRef;
+
+/// What the kernel takes for a client that does not read, beyond what is on its way already. Left to
+/// itself it takes megabytes, and what lies there is neither dropped nor told of as a gap.
+const MAX_UNSENT_BYTES: u32 = 16 << 10;
 
 /// A non-blocking connection, taken over from the HTTP server.
 #[derive(Debug)]
@@ -21,7 +26,9 @@ pub(crate) enum Socket {
 impl Socket {
     /// Takes over a connection that tokio drove so far.
     pub(crate) fn from_tcp(stream: tokio::net::TcpStream) -> io::Result<Self> {
-        Ok(Self::Tcp(TcpStream::from_std(stream.into_std()?)))
+        let stream = stream.into_std()?;
+        SockRef::from(&stream).set_tcp_notsent_lowat(MAX_UNSENT_BYTES)?;
+        Ok(Self::Tcp(TcpStream::from_std(stream)))
     }
 
     /// Takes over a connection that tokio drove so far.

@@ -53,6 +53,8 @@ pub(super) struct Subscriber {
     last_sent: Instant,
     last_ping: Instant,
     unanswered_pings: u8,
+    /// Whether its lane has it on the list of those who have more to do.
+    pub(super) is_unfinished: bool,
 }
 
 enum Phase {
@@ -103,8 +105,8 @@ impl Subscriber {
     ) -> Self {
         let mut outbox = Outbox::default();
         outbox.push(frame::text(&hello.to_text()));
-        if let Some(gap) = joined.gap {
-            outbox.push(frame::text(&Message::Gap(gap).to_text()));
+        for gap in &joined.gaps {
+            outbox.push(frame::text(&Message::Gap(*gap).to_text()));
         }
         Self {
             socket,
@@ -119,6 +121,7 @@ impl Subscriber {
             last_sent: now,
             last_ping: now,
             unanswered_pings: 0,
+            is_unfinished: false,
         }
     }
 
@@ -239,7 +242,7 @@ impl Subscriber {
         let mut read = 0;
         while read < READ_PER_TURN {
             match self.socket.read(buffer) {
-                Ok(0) => return Turn::Gone,
+                Ok(0) => return self.peer_has_finished(),
                 Ok(count) => {
                     read += count;
                     self.received(&buffer[..count], now);
@@ -250,6 +253,13 @@ impl Subscriber {
             }
         }
         Turn::Yields
+    }
+
+    /// The client will send nothing more. If a close is on its way it may still read that.
+    fn peer_has_finished(&mut self) -> Turn {
+        let Phase::Closing { peer, .. } = &mut self.phase else { return Turn::Gone };
+        *peer = Peer::Closed;
+        Turn::Waits
     }
 
     /// Handles bytes from the client, among them those that came right behind the handshake.

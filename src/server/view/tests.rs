@@ -230,8 +230,10 @@ fn a_view_can_be_left_alone_and_come_back_to() {
 fn too_many_different_views_are_refused_until_one_goes() {
     let (_, views) = fixture(Duration::MAX);
     let filter = |index: usize| MetricFilter::parse(&format!("system.disk.io{{system.device=sd{index}}}")).unwrap();
-    let mut held: Vec<_> = (0..MAX_VIEWS).map(|index| views.get(Encoding::Json, filter(index)).unwrap()).collect();
-    assert!(views.get(Encoding::Json, filter(MAX_VIEWS)).is_err());
+    let mut held: Vec<_> = (0..MAX_CHOICES).map(|index| views.get(Encoding::Json, filter(index)).unwrap()).collect();
+    assert!(views.get(Encoding::Json, filter(MAX_CHOICES)).is_err());
+    assert_eq!(views.refusals(), 1);
+    assert!(views.get(Encoding::Json, MetricFilter::all()).is_ok(), "everything can always be had");
     held.pop();
-    assert!(views.get(Encoding::Json, filter(MAX_VIEWS)).is_ok());
+    assert!(views.get(Encoding::Json, filter(MAX_CHOICES)).is_ok());
 }

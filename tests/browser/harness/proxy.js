@@ -7,9 +7,7 @@ import net from "node:net";
 export class Proxy {
   /** Everything that the daemon sent, one text a connection. Binary bytes come through as latin1. @type {string[]} */
   received = [];
-  /** Connections that were asked for since the wire was last cut. */
-  refused = 0;
-
+  #refusalsLeft = 0;
   #target;
   /** @type {Set<Pair>} */
   #pairs = new Set();
@@ -36,13 +34,16 @@ export class Proxy {
     return `http://127.0.0.1:${port}/`;
   }
 
-  /** Breaks every connection in the middle of the next frame that the daemon sends, and takes no new ones. */
-  async tear() {
+  /**
+   * Breaks every connection in the middle of the next frame that the daemon sends.
+   * @param {number} refusals  so many attempts to connect fail before one is let through
+   */
+  async tear(refusals) {
     await new Promise((resolve) => {
       this.#onTorn = resolve;
     });
     this.#state = "cut";
-    this.refused = 0;
+    this.#refusalsLeft = refusals;
     this.#reset();
   }
 
@@ -66,6 +67,11 @@ export class Proxy {
     this.#reset();
   }
 
+  /** Forgets what was received so far. */
+  forget() {
+    this.received.fill("");
+  }
+
   #reset() {
     for (const { client, server } of this.#pairs) {
       client.resetAndDestroy();
@@ -78,7 +84,8 @@ export class Proxy {
   #accept(client) {
     client.on("error", () => client.destroy());
     if (this.#state === "cut") {
-      this.refused += 1;
+      this.#refusalsLeft -= 1;
+      this.#state = this.#refusalsLeft > 0 ? "cut" : "open";
       client.resetAndDestroy();
       return;
     }

@@ -47,9 +47,11 @@ test("a reload costs one answer without a body", async (t) => {
   const before = answers(proxy);
   assert.ok(before.length >= 3 && before.every(({ status }) => status === 200), "page, script and style came whole");
 
+  proxy.forget();
   await visit.page.reload();
   await visit.reaches("live");
-  const since = answers(proxy).slice(before.length);
+  // The browser asks for the icon when it likes.
+  const since = answers(proxy).filter(({ head }) => !head.includes("image/svg"));
   assert.deepEqual(since.map(({ status }) => status), [304]);
   assert.ok(!since[0].head.includes("content-length: ") || since[0].head.includes("content-length: 0"));
 });

@@ -53,7 +53,8 @@ test("a killed daemon shows as reconnecting; its successor goes on after a gap",
   const visit = await visitFor(t, daemon.url);
   await visit.holdsSamples(8);
   visit.expectOutage();
-  assert.equal(await restartPixels(visit), 0, "nothing looks like a restart before there is one");
+  // A line's edge may happen to have the colour, but not a whole line.
+  assert.ok((await restartPixels(visit)) < 20, "nothing looks like a restart before there is one");
 
   await daemon.kill();
   await visit.reaches("reconnecting");
@@ -137,15 +138,16 @@ test("a connection that breaks within a frame is resumed without losing a sample
   const before = await visit.facts();
   visit.expectOutage();
 
-  await proxy.tear();
+  await proxy.tear(2);
   await visit.reaches("reconnecting");
-  await until("an attempt that fails", () => proxy.refused > 0);
   const { epoch, lastSeq } = await visit.facts();
-  proxy.mend();
+  await until("the third attempt", () => visit.streams.length === 4);
   await visit.reaches("live");
   await visit.takesMoreSamples(10);
 
-  assert.equal(visit.stream.url.search, `?since=${epoch}:${lastSeq}`);
+  // The attempts that failed, and the one that did not: all know where they stand.
+  const asked = visit.streams.map(({ url }) => url.search);
+  assert.deepEqual(asked, ["?history=15m", ...Array(3).fill(`?since=${epoch}:${lastSeq}`)]);
   const after = await visit.facts();
   assert.equal(after.epoch, before.epoch);
   assert.equal(after.gaps, visit.missedTicks, "no gap where nothing is missing");

@@ -88,7 +88,7 @@ impl Pour {
             runtime.block_on(async {
                 let on_death = OnDeath::new(|last_words| panic!("{last_words}"));
                 let server = Server::bind(&config, theirs, HelloHost::default(), status, &on_death).unwrap();
-                ready.send(server.addresses().unwrap()).unwrap();
+                ready.send(server.addresses().to_vec()).unwrap();
                 let stopped = async {
                     let _ = stopped.await;
                 };
