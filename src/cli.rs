@@ -129,7 +129,7 @@ Examples:
   hostcast check ./config.toml
   hostcast check --print > full.toml   every key, with defaults, environment and flags
 
-Exit codes: 0 the configuration is right, 2 wrong usage, 78 the configuration is wrong";
+Exit codes: 0 the configuration is right, 1 failed, 2 wrong usage, 78 the configuration is wrong";
 
 #[cfg(test)]
 mod tests {

@@ -21,7 +21,7 @@ mod process;
 mod source;
 mod temperature;
 
-pub use self::{host::Host, process::own_resident_bytes};
+pub use self::{host::read_host, process::own_resident_bytes};
 
 /// One source of host metrics.
 pub trait Collector: Send {
@@ -156,10 +156,10 @@ pub fn enabled(config: &CollectorsConfig, interval: Duration) -> Vec<Scheduled> 
     let CollectorsConfig { cpu, load, memory, disk, filesystem, network, temperature, pressure, process } = config;
     let mut enabled: Vec<Scheduled> = Vec::new();
     let mut add = |every: Option<Duration>, collector: Box<dyn Collector>| {
-        enabled.push(Scheduled { collector, every: every.filter(|every| *every > interval) });
+        enabled.push(Scheduled { collector, every });
     };
     if let Some(config) = cpu {
-        let interval = config.every.unwrap_or(interval).max(interval);
+        let interval = config.every.unwrap_or(interval);
         add(config.every, Box::new(cpu::Cpu::new(config, interval)));
     }
     if let Some(config) = load {

@@ -90,7 +90,8 @@ impl Daemon {
         let config = &with_room_for_connections(config.clone());
         let hub = Hub::new(&config.history);
         let prepared = Sampler::prepare(config.sampler.interval, collectors);
-        let server = Server::bind(config, hub.clone(), host(config), prepared.status(), &on_death)?;
+        let host = HelloHost { host: collector::read_host(), labels: config.labels.clone() };
+        let server = Server::bind(config, hub.clone(), host, prepared.status(), &on_death)?;
         let sampler = prepared.start(hub, &on_death).map_err(DaemonError::Sampler)?;
         Ok(Self { server, sampler, deaths, grace: config.server.shutdown_grace })
     }
@@ -134,18 +135,6 @@ fn with_room_for_connections(mut config: Config) -> Config {
     }
     info!("up to {} connections, {} from one address", limits.max_connections, limits.max_connections_per_address);
     config
-}
-
-fn host(config: &Config) -> HelloHost {
-    let host = collector::Host::read();
-    HelloHost {
-        name: host.name,
-        os: host.os,
-        kernel: host.kernel,
-        cpus: host.cpus,
-        boot_id: host.boot_id,
-        labels: config.labels.clone(),
-    }
 }
 
 /// Tells a person where the dashboard is, and warns of what everyone could reach.

@@ -11,6 +11,21 @@ use serde::Serialize;
 
 use crate::metric::Metric;
 
+/// The machine that the samples are of.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize)]
+pub struct Host {
+    /// Its name in the network.
+    pub name: String,
+    /// The distribution with its version.
+    pub os: String,
+    /// The kernel's release.
+    pub kernel: String,
+    /// Logical CPUs that are online.
+    pub cpus: usize,
+    /// The kernel's identifier of this boot: random, and new each time.
+    pub boot_id: String,
+}
+
 /// One number over time: a metric, with the attributes that tell its siblings apart.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Series {

@@ -2,37 +2,20 @@
 
 use std::fs;
 
-use serde::Serialize;
 use sysinfo::System;
 
 use super::cpu;
+use crate::sample::Host;
 
-/// The host, as `hello` introduces it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Host {
-    /// Its name in the network.
-    pub name: String,
-    /// The distribution with its version.
-    pub os: String,
-    /// The kernel's release.
-    pub kernel: String,
-    /// Logical CPUs that are online.
-    pub cpus: usize,
-    /// Random, and new at each boot.
-    pub boot_id: String,
-}
-
-impl Host {
-    /// Asks the system; what it does not tell is empty.
-    pub fn read() -> Self {
-        Self {
-            name: System::host_name().unwrap_or_default(),
-            os: System::long_os_version().unwrap_or_default(),
-            kernel: System::kernel_version().unwrap_or_default(),
-            cpus: fs::read("/proc/stat").map_or(0, |stat| cpu::core_numbers(&stat).count()),
-            boot_id: fs::read_to_string("/proc/sys/kernel/random/boot_id")
-                .map_or_else(|_| String::new(), |id| id.trim().to_owned()),
-        }
+/// Asks the system which host this is; what it does not tell is empty.
+pub fn read_host() -> Host {
+    Host {
+        name: System::host_name().unwrap_or_default(),
+        os: System::long_os_version().unwrap_or_default(),
+        kernel: System::kernel_version().unwrap_or_default(),
+        cpus: fs::read("/proc/stat").map_or(0, |stat| cpu::core_numbers(&stat).count()),
+        boot_id: fs::read_to_string("/proc/sys/kernel/random/boot_id")
+            .map_or_else(|_| String::new(), |id| id.trim().to_owned()),
     }
 }
 
@@ -42,11 +25,11 @@ mod tests {
 
     #[test]
     fn this_host_is_known() {
-        let host = Host::read();
+        let host = read_host();
         assert!(!host.name.is_empty() && !host.os.is_empty(), "{host:?}");
         assert!(host.kernel.starts_with(|c: char| c.is_ascii_digit()), "{host:?}");
         assert!(host.cpus >= 1);
         assert_eq!(host.boot_id.len(), 36);
-        assert_eq!(host, Host::read());
+        assert_eq!(host, read_host());
     }
 }

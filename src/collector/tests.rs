@@ -1,5 +1,4 @@
 use super::*;
-use crate::config::PlainConfig;
 use std::{collections::HashSet, env, process::Command, thread};
 
 use rustix::time::{ClockId, clock_gettime};
@@ -24,17 +23,6 @@ fn problems_are_one_line_for_each_collector() {
     fill.problem("b is dead".to_owned());
     assert_eq!(fill.take_problem().as_deref(), Some("a is dead; b is dead"));
     assert_eq!(fill.take_problem(), None);
-}
-
-#[test]
-fn periods_shorter_than_the_interval_are_each_tick() {
-    let config = CollectorsConfig { load: Some(PlainConfig { every: Some(5 * SECOND) }), ..Default::default() };
-    let every = |interval| {
-        let all = enabled(&config, interval);
-        all.iter().find(|scheduled| scheduled.collector.name() == "load").expect("turned on").every
-    };
-    assert_eq!(every(SECOND), Some(5 * SECOND));
-    assert_eq!(every(5 * SECOND), None);
 }
 
 #[test]

@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{history::Epoch, hub::Gap, sample::Missed};
+use crate::{
+    history::Epoch,
+    hub::Gap,
+    sample::{Host, Missed},
+};
 
 /// The name of this protocol in `hello`.
 pub(super) const PROTOCOL: &str = "hostcast.v1";
@@ -67,16 +71,9 @@ pub struct Hello {
 /// The host of a `hello`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct HelloHost {
-    /// Its host name.
-    pub name: String,
-    /// The operating system in words.
-    pub os: String,
-    /// The kernel's release.
-    pub kernel: String,
-    /// Logical CPUs.
-    pub cpus: usize,
-    /// The kernel's identifier of this boot.
-    pub boot_id: String,
+    /// The machine.
+    #[serde(flatten)]
+    pub host: Host,
     /// The configuration's `[labels]`.
     pub labels: BTreeMap<String, String>,
 }

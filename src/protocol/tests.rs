@@ -14,7 +14,7 @@ use crate::{
     history::Epoch,
     hub::{Gap, GapReason},
     metric,
-    sample::{Missed, MissedReason, Reading, Sample, Schema, Series},
+    sample::{Host, Missed, MissedReason, Reading, Sample, Schema, Series},
 };
 
 fn schema() -> Schema {
@@ -100,7 +100,8 @@ proptest! {
 fn every_other_message_is_read_back_as_it_was_written() {
     let epoch = Epoch::random();
     let (protocol, server) = Hello::protocol_and_server();
-    let host = HelloHost { name: "web-1 \"\u{7}".into(), cpus: 4, ..HelloHost::default() };
+    let host =
+        HelloHost { host: Host { name: "web-1 \"\u{7}".into(), cpus: 4, ..Host::default() }, ..HelloHost::default() };
     let hello =
         Hello { protocol, server, host, epoch, interval_ms: 1000, oldest_seq: 1, next_seq: 9, heartbeat_ms: 5000 };
     let projection = Projection::new(Encoding::Compact, &MetricFilter::all(), &schema());

@@ -196,3 +196,31 @@ fn whoever_vanishes_leaves_nothing_behind() {
     });
     scene.others_are_served("those who vanished");
 }
+
+#[test]
+fn a_client_that_closes_and_sends_no_more_gets_its_answer() {
+    let mut scene = Scene::set("");
+    for _ in 0..100 {
+        let mut raw = Raw::open(&scene.daemon.address);
+        raw.send(&Raw::frame(opcode::CLOSE, &1000_u16.to_be_bytes()));
+        raw.wire.shut_down_write();
+        assert_eq!(raw.read_close().0, Some(1000));
+    }
+    let mut raw = Raw::open(&scene.daemon.address);
+    raw.send(&Raw::frame(opcode::TEXT, b"hello?"));
+    raw.wire.shut_down_write();
+    let (code, bye) = raw.read_close();
+    assert!(matches!((code, bye), (Some(1008), Some(Message::Bye(_)))));
+    scene.others_are_served("half-closed connections");
+}
+
+#[test]
+fn the_name_of_the_protocol_may_be_written_in_any_case_and_among_others() {
+    let mut scene = Scene::set("");
+    for name in ["WebSocket", "WEBSOCKET", "h2c, websocket"] {
+        let request = String::from_utf8(Raw::request(&scene.daemon.address, "history=none")).unwrap();
+        let request = request.replace("Upgrade: websocket", &format!("Upgrade: {name}"));
+        Raw::open_with(scene.daemon.address.connect(), request.as_bytes());
+    }
+    scene.others_are_served("upgrades in odd words");
+}

@@ -422,3 +422,14 @@ fn a_follower_and_a_subscriber_see_the_same() {
         assert!(asked.take_while(|(seq, _)| *seq <= last).eq(streamed));
     }
 }
+
+#[test]
+fn a_table_that_is_asked_for_before_the_first_sample_has_every_column() {
+    let pour = Pour::new();
+    let mut http = Http::connect(&pour.address);
+    let (_, mut rest) = http.follow("/api/v1/samples?format=csv&follow=true");
+    pour.publish(1);
+    let mut header = String::new();
+    rest.read_line(&mut header).unwrap();
+    assert_eq!(header.trim_end().split(',').nth(5), Some("system.uptime"), "{header}");
+}

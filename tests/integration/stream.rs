@@ -445,3 +445,17 @@ fn values_are_cut_to_what_they_mean_and_missing_ones_are_null() {
         })
     );
 }
+
+#[test]
+fn a_change_of_series_within_the_history_is_no_news() {
+    let mut pour = Pour::new();
+    pour.publish(5);
+    pour.schema = schema(2, 3);
+    pour.publish(5);
+    let mut feed = pour.feed("history=all", "hostcast.v1.json");
+    feed.hello();
+    assert_eq!(feed.past().len(), 10);
+    pour.publish(1);
+    // A notice would come before it.
+    assert_eq!(feed.live().seq, 11);
+}
