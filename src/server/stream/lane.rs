@@ -326,10 +326,11 @@ impl Worker {
                 }
             }
             Turn::Gone => {
-                if self.subscribers.try_remove(key).is_some() {
-                    // Dropping the socket closes it, and epoll forgets a closed descriptor.
+                if let Some(gone) = self.subscribers.try_remove(key) {
                     self.stats.left();
                     self.left();
+                    // Counted out before its client can see that. Epoll forgets a closed descriptor.
+                    drop(gone);
                     if self.subscribers.is_empty() {
                         // What a crowd needed is given back when it has gone.
                         self.subscribers.shrink_to_fit();
