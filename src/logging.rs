@@ -9,19 +9,30 @@ use std::{
 use tracing::{Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::fmt::MakeWriter;
 
+pub use self::writer::Log;
+use self::writer::Queue;
 use crate::config::LogLevel;
 
-/// Starts logging to stderr. Call it once; a second call has no effect.
+mod writer;
+
+/// Starts logging to stderr. Call it once; keep what it returns until the program ends.
 ///
 /// What a client sent is logged with `?`, never with `%`: that escapes control characters, so that nobody can forge a
 /// line or take over a terminal.
-pub fn start(level: LogLevel) {
+pub fn start(level: LogLevel) -> Log {
     let style = Style {
         colours: io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
         time: !is_journal(env::var_os("JOURNAL_STREAM").as_deref()),
     };
-    // Only a second call fails.
-    let _ = tracing::subscriber::set_global_default(subscriber(level, style, io::stderr));
+    match Queue::new(io::stderr()) {
+        Ok((queue, log)) => {
+            // Only a second call fails.
+            let _ = tracing::subscriber::set_global_default(subscriber(level, style, queue));
+            log
+        }
+        // Without a thread nothing else will start either, and that is told on stderr.
+        Err(_) => Log::none(),
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -39,6 +50,7 @@ where
         .with_max_level(filter(level))
         .with_ansi(style.colours)
         .with_target(false)
+        .log_internal_errors(false)
         .with_writer(writer);
     if style.time { Box::new(builder.finish()) } else { Box::new(builder.without_time().finish()) }
 }

@@ -28,7 +28,7 @@ fn serve(args: ServeArgs) -> ExitCode {
         Ok(loaded) => loaded,
         Err(invalid) => return refuse(&invalid),
     };
-    logging::start(config.log.level);
+    let _log = logging::start(config.log.level);
     for warning in warnings {
         tracing::warn!("{warning}");
     }

@@ -2,9 +2,10 @@
 //!
 //! warp and hyper are used here and nowhere else.
 
-mod accept;
 mod assets;
+mod connections;
 mod handshake;
+mod listener;
 mod patience;
 mod problem;
 mod query;
@@ -30,9 +31,10 @@ use tokio::{
 };
 use tracing::debug;
 
-pub use self::accept::BindError;
+pub use self::listener::BindError;
 use self::{
-    accept::{Accepted, ConnectionSlot, Connections, Listener},
+    connections::{ConnectionSlot, Connections},
+    listener::{Accepted, Listener},
     patience::Patient,
     stream::{Settings, Streams},
     view::Views,
@@ -208,7 +210,7 @@ async fn accept_all(listener: Listener, context: Arc<Context>, timeouts: Timeout
                 // In a flood most are just closed: a refusal must not cost what an admission does.
                 if let Ok(permit) = Arc::clone(&refusals).try_acquire_owned() {
                     tokio::spawn(async move {
-                        accept::refuse(accepted, why).await;
+                        connections::refuse(accepted, why).await;
                         drop(permit);
                     });
                 }
@@ -247,6 +249,8 @@ async fn serve<I, F>(
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(timeouts.header)
+        // `nc -N` says that it has sent all, and still wants the answer.
+        .half_close(true)
         .max_buf_size(MAX_HEAD_BYTES)
         .serve_connection(TokioIo::new(Patient::new(io, timeouts.stall)), service)
         .with_upgrades();

@@ -3,7 +3,7 @@
 use std::{io, process, thread};
 
 use signal_hook::{
-    consts::{SIGINT, SIGTERM},
+    consts::{SIGHUP, SIGINT, SIGTERM},
     iterator::{Handle, Signals},
 };
 use tokio::sync::oneshot;
@@ -19,10 +19,10 @@ pub struct StopSignals {
 const KILLED_BY: i32 = 128;
 
 impl StopSignals {
-    /// Starts listening for SIGTERM and SIGINT. The first resolves the receiver, a second one ends
-    /// the process at once.
+    /// Starts listening for SIGTERM, SIGINT and SIGHUP (the terminal has gone). The first resolves the
+    /// receiver, a second one ends the process at once.
     pub fn listen() -> io::Result<(Self, oneshot::Receiver<()>)> {
-        let mut signals = Signals::new([SIGTERM, SIGINT])?;
+        let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
         let handle = signals.handle();
         let (stop, stopped) = oneshot::channel();
         thread::Builder::new().name("signals".into()).spawn(move || {
@@ -30,9 +30,9 @@ impl StopSignals {
             for signal in &mut signals {
                 match stop.take() {
                     Some(stop) => {
-                        info!(signal, "stopping; another signal ends this at once");
                         // Nobody waits any more only if the daemon is already stopping.
                         let _ = stop.send(());
+                        info!(signal, "stopping; another signal ends this at once");
                     }
                     None => process::exit(KILLED_BY + signal),
                 }

@@ -1,5 +1,5 @@
 use super::*;
-use std::{collections::HashSet, env, process::Command, thread};
+use std::{collections::HashSet, env, process::Command};
 
 use rustix::time::{ClockId, clock_gettime};
 
@@ -68,40 +68,6 @@ fn the_documentation_names_the_attributes_of_what_this_host_has() {
         let heading = format!("\n**{}.** ", collector.name());
         assert!(documentation.contains(&heading), "{heading}");
     }
-}
-
-/// CPU time of this process, the threads of collectors included.
-fn cpu_time() -> Duration {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
-}
-
-/// Prints the CPU time of each collector. Run it alone, in release mode, on a quiet host:
-/// `cargo test --release --lib cost_of -- --ignored --nocapture`.
-#[test]
-#[ignore = "a measurement, which takes 30 s"]
-fn cost_of_a_tick() {
-    let mut collectors: Vec<_> = enabled(&CollectorsConfig::default(), SECOND)
-        .into_iter()
-        .map(|scheduled| (scheduled, Duration::ZERO))
-        .collect();
-    let ticks = 30;
-    for tick in 0..=ticks {
-        for (Scheduled { collector, .. }, cost) in &mut collectors {
-            let before = cpu_time();
-            collector.collect(&mut Fill::new(tick * SECOND, 64)).ok();
-            if tick > 0 {
-                *cost += cpu_time().saturating_sub(before);
-            }
-        }
-        thread::sleep(SECOND);
-    }
-    let mut each_tick = Duration::ZERO;
-    for (Scheduled { collector, every }, cost) in collectors {
-        println!("{:>12} {:>8.1?} a reading, every {every:?}", collector.name(), cost / ticks);
-        each_tick += (cost / ticks).div_f64(every.map_or(1.0, |every| every.as_secs_f64()));
-    }
-    println!("{:>12} {each_tick:>8.1?} a second", "in all");
 }
 
 /// Runs `body` in a mount namespace of its own, so that no mount is seen outside: runs the test that

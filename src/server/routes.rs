@@ -53,7 +53,7 @@ fn query_route(
 fn stream(context: &Arc<Context>) -> BoxedFilter<(Response,)> {
     let context = Arc::clone(context);
     warp::path!("api" / "v1" / "stream")
-        .and(warp::get())
+        .and(get_or_head())
         .and(raw_query())
         .and(warp::header::headers_cloned())
         .and(warp::ext::optional::<OnUpgrade>())

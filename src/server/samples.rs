@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// About as much as one piece of the answer has.
-const PIECE_BYTES: usize = 64 << 10;
+const PIECE_BYTES: usize = 16 << 10;
 /// Samples taken from the ring at a time.
 const SAMPLES_PER_RUN: usize = 64;
 /// Runs that are looked through before others get their turn, where a filter skips all.
@@ -205,7 +205,7 @@ impl Feed {
                 writer.gap(text, &gap);
             }
             for sample in &run.samples {
-                if self.is_past_end(sample.seq) {
+                if self.is_past_end(sample.seq) || text.len() >= PIECE_BYTES {
                     break;
                 }
                 self.cursor = sample.seq + 1;
@@ -220,9 +220,12 @@ impl Feed {
                 writer.end(text);
                 return true;
             }
-            if run.reaches_newest || text.len() >= PIECE_BYTES {
+            if text.len() >= PIECE_BYTES {
+                break;
+            }
+            if run.reaches_newest {
                 self.writer = Some(writer);
-                return run.reaches_newest;
+                return true;
             }
         }
         self.writer = Some(writer);

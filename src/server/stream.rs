@@ -23,7 +23,7 @@ use serde::Serialize;
 
 use self::lane::Lane;
 pub(crate) use self::{lane::Settings, socket::Socket};
-use super::{accept::ConnectionSlot, view::View};
+use super::{connections::ConnectionSlot, view::View};
 use crate::{
     hub::{Hub, Joined, Start},
     protocol::Message,

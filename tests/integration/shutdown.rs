@@ -1,10 +1,10 @@
 //! Starting that fails, and stopping: nobody is left without a word.
 
 use std::{
-    io::{BufRead, Read, Write},
-    net::TcpListener,
+    io::{BufRead, BufReader, PipeWriter, Read, Write},
+    net::{TcpListener, TcpStream},
     os::unix::net::UnixListener,
-    process::Command,
+    process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -16,7 +16,10 @@ use hostcast::{
     protocol::{Bye, Message},
     sample::Series,
 };
-use rustix::process::Signal;
+use rustix::{
+    fs::OFlags,
+    process::{Pid, Signal},
+};
 
 use crate::support::{Heard, Http, Pour, Raw, SUBPROTOCOLS, TestDaemon, WIDE, schema};
 
@@ -210,4 +213,52 @@ fn a_subscriber_who_joins_a_stopping_daemon_is_sent_away_too() {
     let _ = late.write_all(end);
     late.read_until_closed();
     assert_eq!(daemon.wait().0.code(), Some(0));
+}
+
+#[test]
+fn a_log_that_nobody_takes_stops_neither_the_daemon_nor_its_end() {
+    for full in [false, true] {
+        let mut command = Command::new(crate::support::program());
+        command.args(["serve", "--listen", "127.0.0.1:0", "--log-level", "debug"]).stdout(Stdio::piped());
+        let (unread, written) = std::io::pipe().unwrap();
+        if full {
+            fill(&written);
+        } else {
+            drop(unread);
+        }
+        let mut daemon = command.stderr(written).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(daemon.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim().trim_start_matches("dashboard at http://").trim_end_matches('/').to_owned();
+        for _ in 0..20 {
+            let mut client = TcpStream::connect(&address).unwrap();
+            client.write_all(b"nonsense\r\n\r\n").unwrap();
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).unwrap();
+            assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+        }
+        let pid = Pid::from_child(&daemon);
+        rustix::process::kill_process(pid, Signal::TERM).unwrap();
+        assert_eq!(daemon.wait().unwrap().code(), Some(0));
+    }
+}
+
+/// Until nothing more fits.
+fn fill(pipe: &PipeWriter) {
+    let flags = rustix::fs::fcntl_getfl(pipe).unwrap();
+    rustix::fs::fcntl_setfl(pipe, flags | OFlags::NONBLOCK).unwrap();
+    let mut pipe_ref = pipe;
+    while pipe_ref.write(&[b'.'; 4096]).is_ok() {}
+    rustix::fs::fcntl_setfl(pipe, flags).unwrap();
+}
+
+#[test]
+fn a_daemon_leaves_the_socket_file_of_its_successor_alone() {
+    let mut first = TestDaemon::on_unix_socket("");
+    let path = first.folder().join("hostcast.sock");
+    std::fs::remove_file(&path).unwrap();
+    let _second = UnixListener::bind(&path).unwrap();
+    first.signal(Signal::TERM);
+    assert_eq!(first.wait().0.code(), Some(0));
+    assert!(path.exists());
 }

@@ -23,7 +23,7 @@ use crate::{
     protocol::{Bye, Encoding, Message},
     sample::Schema,
     server::{
-        accept::ConnectionSlot,
+        connections::ConnectionSlot,
         view::{Chunk, Next, View},
     },
 };
