@@ -1,8 +1,6 @@
 use super::*;
 use std::{collections::HashSet, env, process::Command};
 
-use rustix::time::{ClockId, clock_gettime};
-
 const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
