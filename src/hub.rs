@@ -60,6 +60,8 @@ pub struct Joined {
     pub next_seq: u64,
     /// The first sample this subscriber gets.
     pub cursor: u64,
+    /// Whether it goes on where it was before: it must not get a sample twice.
+    pub is_resumed: bool,
     /// What it could expect and does not get, oldest first: at most what an old ring still took, and
     /// what this one has let go of.
     pub gaps: Vec<Gap>,
@@ -143,7 +145,7 @@ impl Hub {
     pub fn join(&self, start: Start) -> Result<Joined, FuturePosition> {
         let history = self.history();
         let (oldest_seq, next_seq, epoch) = (history.oldest_seq(), history.next_seq(), history.epoch());
-        let at = |cursor| Joined { epoch, oldest_seq, next_seq, cursor, gaps: Vec::new() };
+        let at = |cursor| Joined { epoch, oldest_seq, next_seq, cursor, is_resumed: false, gaps: Vec::new() };
         Ok(match start {
             Start::Within(span) => at(history.seq_within(span)),
             Start::All => at(oldest_seq),
@@ -160,7 +162,8 @@ impl Hub {
             Start::After(position) => {
                 let wanted = position.seq + 1;
                 let cursor = wanted.max(history.oldest_held());
-                Joined { gaps: evicted(epoch, wanted, cursor).into_iter().collect(), ..at(cursor) }
+                let gaps = evicted(epoch, wanted, cursor).into_iter().collect();
+                Joined { is_resumed: true, gaps, ..at(cursor) }
             }
         })
     }

@@ -4,6 +4,7 @@
 //!
 //! - [`metric`] is the table of what can be measured, [`sample`] the plain data of one tick.
 //! - [`collector`] reads the host, [`sampler`] ticks and asks the collectors.
+//! - [`bucket`] folds samples into coarser ones, for those who want fewer messages.
 //! - [`history`] is the ring, [`hub`] the place where the sampler and the subscribers meet.
 //! - [`protocol`] is what goes over the wire, [`server`] sends it.
 //! - [`daemon`] composes all of that, and stops it; [`signals`] tells it when.
@@ -12,6 +13,7 @@
 //! where events go, [`clock`] what time it is, [`descriptors`] how many connections fit, [`vital`] the
 //! threads that must not die.
 
+pub mod bucket;
 pub mod cli;
 pub mod clock;
 pub mod collector;

@@ -14,7 +14,7 @@ pub use self::{
         WireValues,
     },
     projection::{Encoding, MetricFilter, Projection, UnknownMetric},
-    sample_text::{SampleText, rounded},
+    sample_text::{BucketText, SampleText, rounded},
 };
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 mod assets;
 mod connections;
 mod handshake;
+mod items;
 mod listener;
 mod patience;
 mod problem;
@@ -36,6 +37,7 @@ use self::{
     connections::{ConnectionSlot, Connections},
     listener::{Accepted, Listener},
     patience::Patient,
+    query::Spans,
     stream::{Settings, Streams},
     view::Views,
 };
@@ -272,6 +274,11 @@ async fn serve<I, F>(
 }
 
 impl Context {
+    /// What clients may fold samples to.
+    pub(crate) fn spans(&self) -> Spans {
+        Spans { interval: self.identity.interval, window: self.history_window }
+    }
+
     pub(crate) fn interval_ms(&self) -> u64 {
         self.identity.interval.as_millis() as u64
     }

@@ -131,8 +131,18 @@ pub struct WireSample {
     /// Ticks before this sample that were not taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missed: Option<Missed>,
-    /// The numbers; `None` is "no reading".
+    /// How many samples were folded into this one, where `every` was asked for; `seq` is the newest of
+    /// them and `time` the beginning of the span.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub samples: Option<u64>,
+    /// The numbers; `None` is "no reading". Of a folded sample the means.
     pub values: WireValues,
+    /// Of a folded sample the smallest readings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min: Option<WireValues>,
+    /// Of a folded sample the largest readings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<WireValues>,
 }
 
 /// The values of a sample, in the form of the connection's subprotocol.

@@ -20,6 +20,7 @@ use super::{
     problem::Problem,
     query::StreamQuery,
     stream::{Newcomer, Socket},
+    view::Wishes,
 };
 use crate::{hub::Start, protocol::Encoding};
 
@@ -31,7 +32,7 @@ pub(crate) fn accept(
     upgrade: Option<OnUpgrade>,
     peer: Peer,
 ) -> Result<Response, Problem> {
-    let query = StreamQuery::parse(query)?;
+    let query = StreamQuery::parse(query, &context.spans())?;
     let key = websocket_key(headers)?;
     let upgrade = upgrade.ok_or_else(not_a_websocket)?;
     let encoding = encoding(headers)?;
@@ -39,7 +40,8 @@ pub(crate) fn accept(
         context.hub.join(query.start).map_err(|error| Problem::parameter("since", error))?;
     }
     let chosen = encoding.unwrap_or(Encoding::Json);
-    let view = context.views.get(chosen, query.metrics);
+    let wishes = Wishes { encoding: chosen, metrics: query.metrics, buckets: query.buckets };
+    let view = context.views.get(wishes);
     let view = view.map_err(|error| Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()))?;
 
     let context = Arc::clone(context);

@@ -8,7 +8,13 @@ use std::{
 };
 
 use super::problem::Problem;
-use crate::{config::parse_duration, history::Position, hub::Start, protocol::MetricFilter};
+use crate::{
+    bucket::Buckets,
+    config::{format_duration, parse_duration},
+    history::Position,
+    hub::Start,
+    protocol::MetricFilter,
+};
 
 /// How much of the past a client gets that does not say.
 const DEFAULT_HISTORY: Duration = Duration::from_mins(1);
@@ -18,6 +24,8 @@ const DEFAULT_HISTORY: Duration = Duration::from_mins(1);
 pub(crate) struct StreamQuery {
     pub(crate) start: Start,
     pub(crate) metrics: MetricFilter,
+    /// One message for each span of this length.
+    pub(crate) buckets: Option<Buckets>,
 }
 
 /// The query of `/api/v1/samples`.
@@ -29,6 +37,8 @@ pub(crate) struct SamplesQuery {
     /// Only samples taken before this time.
     pub(crate) until: Option<SystemTime>,
     pub(crate) metrics: MetricFilter,
+    /// One row for each span of this length.
+    pub(crate) buckets: Option<Buckets>,
     pub(crate) format: Format,
     /// Go on with each new sample.
     pub(crate) follow: bool,
@@ -50,8 +60,8 @@ enum Since {
 }
 
 impl StreamQuery {
-    pub(crate) fn parse(query: &str) -> Result<Self, Problem> {
-        let mut parameters = Parameters::parse(query, &["history", "since", "metrics"])?;
+    pub(crate) fn parse(query: &str, spans: &Spans) -> Result<Self, Problem> {
+        let mut parameters = Parameters::parse(query, &["history", "since", "metrics", "every"])?;
         let history = parameters.take("history", history)?;
         let since = parameters.take("since", parse::<Position>)?;
         let start = match (history, since) {
@@ -61,13 +71,14 @@ impl StreamQuery {
             (_, Some(position)) => Start::After(position),
             (history, None) => history.unwrap_or(Start::Within(DEFAULT_HISTORY)),
         };
-        Ok(Self { start, metrics: parameters.metrics()? })
+        Ok(Self { start, metrics: parameters.metrics()?, buckets: parameters.buckets(spans)? })
     }
 }
 
 impl SamplesQuery {
-    pub(crate) fn parse(query: &str) -> Result<Self, Problem> {
-        let mut parameters = Parameters::parse(query, &["since", "until", "last", "metrics", "format", "follow"])?;
+    pub(crate) fn parse(query: &str, spans: &Spans) -> Result<Self, Problem> {
+        let known = ["since", "until", "last", "metrics", "every", "format", "follow"];
+        let mut parameters = Parameters::parse(query, &known)?;
         let since = parameters.take("since", since)?;
         let until = parameters.take("until", time)?;
         let last = parameters.take("last", history)?;
@@ -88,7 +99,8 @@ impl SamplesQuery {
             None if until.is_some() => (Start::All, None),
             None => (last.unwrap_or(Start::Within(DEFAULT_HISTORY)), None),
         };
-        Ok(Self { start, since, until, metrics: parameters.metrics()?, format, follow })
+        let (metrics, buckets) = (parameters.metrics()?, parameters.buckets(spans)?);
+        Ok(Self { start, since, until, metrics, buckets, format, follow })
     }
 }
 
@@ -126,9 +138,33 @@ impl<'a> Parameters<'a> {
         parse(&value).map(Some).map_err(|error| Problem::parameter(name, error))
     }
 
+    fn buckets(&mut self, spans: &Spans) -> Result<Option<Buckets>, Problem> {
+        let every = self.take("every", |value| {
+            let every = parse_duration(value)?;
+            let Spans { interval, window } = *spans;
+            if every < interval {
+                return Err(format!("must be at least the interval of the samples, {}", format_duration(interval)));
+            }
+            if every > window {
+                return Err(format!("must be at most the window of the history, {}", format_duration(window)));
+            }
+            Ok(every)
+        })?;
+        Ok(every.map(Buckets::new))
+    }
+
     fn metrics(&mut self) -> Result<MetricFilter, Problem> {
         Ok(self.take("metrics", MetricFilter::parse)?.unwrap_or(MetricFilter::all()))
     }
+}
+
+/// What `every` lies between.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spans {
+    /// The time between two samples.
+    pub(crate) interval: Duration,
+    /// How far the history goes back.
+    pub(crate) window: Duration,
 }
 
 fn unknown(known: &[&str]) -> String {
@@ -195,10 +231,15 @@ mod tests {
 
     use super::*;
 
+    const SPANS: Spans = Spans { interval: Duration::from_millis(100), window: Duration::from_hours(1) };
+
     #[test]
     fn without_a_query_a_minute_of_everything_is_meant() {
-        let query = StreamQuery::parse("").unwrap();
-        assert_eq!(query, StreamQuery { start: Start::Within(DEFAULT_HISTORY), metrics: MetricFilter::all() });
+        let query = StreamQuery::parse("", &SPANS).unwrap();
+        assert_eq!(
+            query,
+            StreamQuery { start: Start::Within(DEFAULT_HISTORY), metrics: MetricFilter::all(), buckets: None }
+        );
     }
 
     #[test]
@@ -213,10 +254,14 @@ mod tests {
             ("since=0123456789abcdef:99999999999999999999", "since"),
             ("since=0123456789abcdef:1&history=1m", "history"),
             ("metrics=nonsense", "metrics"),
+            ("every=10", "every"),
+            ("every=0s", "every"),
+            ("every=99ms", "every"),
+            ("every=2h", "every"),
         ] {
-            let problem = StreamQuery::parse(query).unwrap_err();
+            let problem = StreamQuery::parse(query, &SPANS).unwrap_err();
             assert_eq!(problem.into_response().status(), 400);
-            let problem = StreamQuery::parse(query).unwrap_err();
+            let problem = StreamQuery::parse(query, &SPANS).unwrap_err();
             assert!(
                 format!("{problem:?}").contains(&format!("parameter: Some({parameter:?})")),
                 "{query}: {problem:?}"
@@ -226,22 +271,23 @@ mod tests {
 
     #[test]
     fn samples_are_chosen_by_position_by_time_or_by_age() {
-        let start = |query| SamplesQuery::parse(query).map(|query| (query.start, query.since, query.until)).unwrap();
+        let start =
+            |query| SamplesQuery::parse(query, &SPANS).map(|query| (query.start, query.since, query.until)).unwrap();
         let at = |seconds| Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
         assert_eq!(start("last=5m"), (Start::Within(Duration::from_mins(5)), None, None));
         assert_eq!(start("since=1970-01-01T00:01:00Z"), (Start::All, at(60), None));
         assert_eq!(start("since=60000&until=120000"), (Start::All, at(60), at(120)));
         assert!(matches!(start("since=0123456789abcdef:7").0, Start::After(Position { seq: 7, .. })));
-        assert!(SamplesQuery::parse("last=5m&since=60000").is_err());
-        assert!(SamplesQuery::parse("follow=true").is_err());
-        assert!(SamplesQuery::parse("follow=true&format=csv").unwrap().follow);
+        assert!(SamplesQuery::parse("last=5m&since=60000", &SPANS).is_err());
+        assert!(SamplesQuery::parse("follow=true", &SPANS).is_err());
+        assert!(SamplesQuery::parse("follow=true&format=csv", &SPANS).unwrap().follow);
     }
 
     proptest! {
         #[test]
         fn no_query_panics(query in ".*") {
-            let _ = StreamQuery::parse(&query);
-            let _ = SamplesQuery::parse(&query);
+            let _ = StreamQuery::parse(&query, &SPANS);
+            let _ = SamplesQuery::parse(&query, &SPANS);
         }
     }
 }

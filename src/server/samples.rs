@@ -17,21 +17,23 @@ use warp::reply::{Reply, Response};
 use self::csv::Csv;
 use super::{
     Context,
+    items::{self, Batch, Item},
     problem::Problem,
     query::{Format, SamplesQuery},
     respond,
 };
 use crate::{
+    bucket::Buckets,
     history::Epoch,
     hub::{Gap, GapReason, Hub, Joined},
-    protocol::{Encoding, Message, MetricFilter, Projection, SampleText},
-    sample::Sample,
+    protocol::{Encoding, Message, MetricFilter, Projection},
+    sample::{Sample, Schema},
 };
 
 /// About as much as one piece of the answer has.
 const PIECE_BYTES: usize = 16 << 10;
-/// Samples taken from the ring at a time.
-const SAMPLES_PER_RUN: usize = 64;
+/// Samples, or buckets of them, taken from the ring at a time.
+const ITEMS_PER_RUN: usize = 64;
 /// Runs that are looked through before others get their turn, where a filter skips all.
 const RUNS_PER_TURN: usize = 64;
 /// Where a CSV has no room for it, the gap before its first row stands in the head of the answer.
@@ -39,22 +41,24 @@ const GAP_HEADER: HeaderName = HeaderName::from_static("hostcast-gap");
 
 /// Answers a query.
 pub(crate) fn respond(context: &Arc<Context>, query: &str) -> Result<Response, Problem> {
-    let query = SamplesQuery::parse(query)?;
+    let query = SamplesQuery::parse(query, &context.spans())?;
     let joined = context.hub.join(query.start).map_err(|error| Problem::parameter("since", error))?;
     let writer: Box<dyn Writer> = match query.format {
         Format::Json => Box::new(Json::new(&joined, context.interval_ms())),
         Format::Ndjson => Box::new(Ndjson),
-        Format::Csv => Box::new(Csv::default()),
+        Format::Csv => Box::new(Csv::new(query.buckets.is_some())),
     };
+    let cursor = beginning(context, &query, &joined);
     let content_type = writer.content_type();
     let feed = Feed {
         hub: context.hub.clone(),
         news: query.follow.then(|| (context.published.subscribe(), context.stopping.subscribe())),
         filter: query.metrics,
+        buckets: query.buckets,
         since: query.since,
         until: query.until,
         end: joined.next_seq,
-        cursor: joined.cursor,
+        cursor,
         epoch: joined.epoch,
         gaps: joined.gaps.clone(),
         begun: false,
@@ -74,13 +78,21 @@ pub(crate) fn respond(context: &Arc<Context>, query: &str) -> Result<Response, P
     Ok(response)
 }
 
+/// Buckets are whole, but for a client that resumes, which must not get a sample twice.
+fn beginning(context: &Context, query: &SamplesQuery, joined: &Joined) -> u64 {
+    match query.buckets {
+        Some(buckets) if !joined.is_resumed => items::start_of_bucket(&context.hub, buckets, joined.cursor),
+        _ => joined.cursor,
+    }
+}
+
 /// A format of the answer. Gets everything in order, and appends what it writes to `text`.
 trait Writer: Send + Sync {
     fn content_type(&self) -> &'static str;
     /// What stands before the first sample.
     fn begin(&mut self, _text: &mut Vec<u8>, _newest: Option<&Sample>, _filter: &MetricFilter) {}
     fn gap(&mut self, text: &mut Vec<u8>, gap: &Gap);
-    fn sample(&mut self, text: &mut Vec<u8>, sample: SampleText<'_>);
+    fn item(&mut self, text: &mut Vec<u8>, item: &Item, projection: &Projection);
     /// What stands behind everything else.
     fn end(&mut self, _text: &mut Vec<u8>) {}
 }
@@ -98,8 +110,8 @@ impl Writer for Ndjson {
         text.push(b'\n');
     }
 
-    fn sample(&mut self, text: &mut Vec<u8>, sample: SampleText<'_>) {
-        sample.message(text);
+    fn item(&mut self, text: &mut Vec<u8>, item: &Item, projection: &Projection) {
+        item.message(projection, text);
         text.push(b'\n');
     }
 }
@@ -141,9 +153,9 @@ impl Writer for Json {
         self.gaps.push(*gap);
     }
 
-    fn sample(&mut self, text: &mut Vec<u8>, sample: SampleText<'_>) {
+    fn item(&mut self, text: &mut Vec<u8>, item: &Item, projection: &Projection) {
         text.extend_from_slice(if std::mem::replace(&mut self.begun, true) { b",\n" } else { b"\n" });
-        sample.object(text);
+        item.object(projection, text);
     }
 
     fn end(&mut self, text: &mut Vec<u8>) {
@@ -159,6 +171,7 @@ struct Feed {
     /// Where it follows the present: the newest `seq`, and whether the daemon is stopping.
     news: Option<(watch::Receiver<u64>, watch::Receiver<bool>)>,
     filter: MetricFilter,
+    buckets: Option<Buckets>,
     since: Option<SystemTime>,
     until: Option<SystemTime>,
     /// Where it ends, unless it follows.
@@ -197,25 +210,27 @@ impl Feed {
     fn fill(&mut self, text: &mut Vec<u8>) -> bool {
         let Some(mut writer) = self.writer.take() else { return true };
         for _ in 0..RUNS_PER_TURN {
-            let run = self.hub.run(self.cursor, SAMPLES_PER_RUN);
+            let run = Batch::from(&self.hub, self.buckets, self.cursor, ITEMS_PER_RUN);
             if let Some(lost) = run.lost {
                 self.lose(*lost.start(), *lost.end());
             }
             for gap in self.gaps.drain(..) {
                 writer.gap(text, &gap);
             }
-            for sample in &run.samples {
-                if self.is_past_end(sample.seq) || text.len() >= PIECE_BYTES {
+            for item in &run.items {
+                if self.is_past_end(item.next_seq() - 1) || text.len() >= PIECE_BYTES {
                     break;
                 }
-                self.cursor = sample.seq + 1;
-                if self.wants(sample) {
+                self.cursor = item.next_seq();
+                if self.wants(item.time()) {
                     self.begin(&mut *writer, text);
-                    let projection = self.projection(sample);
-                    writer.sample(text, SampleText { sample, projection });
+                    let projection = self.projection(item.schema());
+                    writer.item(text, item, projection);
                 }
             }
-            if self.is_past_end(self.cursor) || self.is_stopping() {
+            // A bucket that is still open when the answer ends is not a part of it.
+            let has_all = self.news.is_none() && run.reaches_newest && text.len() < PIECE_BYTES;
+            if has_all || self.is_past_end(self.cursor) || self.is_stopping() {
                 self.begin(&mut *writer, text);
                 writer.end(text);
                 return true;
@@ -257,13 +272,11 @@ impl Feed {
         self.news.as_ref().is_some_and(|(_, stopping)| *stopping.borrow())
     }
 
-    fn wants(&self, sample: &Sample) -> bool {
-        let time = sample.reading.time;
+    fn wants(&self, time: SystemTime) -> bool {
         self.since.is_none_or(|since| time >= since) && self.until.is_none_or(|until| time < until)
     }
 
-    fn projection(&mut self, sample: &Sample) -> &Projection {
-        let schema = &sample.reading.schema;
+    fn projection(&mut self, schema: &Schema) -> &Projection {
         if self.projection.as_ref().is_none_or(|(revision, _)| *revision != schema.revision) {
             self.projection = None;
         }

@@ -15,11 +15,15 @@ use std::{
 
 use bytes::Bytes;
 
-use super::stream::frame;
+use super::{
+    items::{self, Batch, Item},
+    stream::frame,
+};
 use crate::{
+    bucket::Buckets,
     hub::Hub,
-    protocol::{Encoding, Message, MetricFilter, Notice, Projection, SampleText},
-    sample::{Sample, Schema},
+    protocol::{Encoding, Message, MetricFilter, Notice, Projection},
+    sample::Schema,
 };
 
 /// The most that one `history` message may be, where it has more than one sample.
@@ -35,6 +39,8 @@ const MAX_ALIGNMENT: u64 = 16;
 pub(crate) struct View {
     encoding: Encoding,
     filter: MetricFilter,
+    /// Where several samples are folded into one message.
+    buckets: Option<Buckets>,
     hub: Hub,
     /// Bytes of encoded frames that may wait for the slowest live subscriber.
     max_backlog: usize,
@@ -53,8 +59,6 @@ struct State {
     /// Encoded live samples, oldest first, without holes.
     live: VecDeque<Live>,
     live_bytes: usize,
-    /// The sample after the newest one in `live`.
-    next_live: u64,
     /// Pieces of history that some subscriber is reading right now, by their first sample.
     chunks: HashMap<u64, Weak<Chunk>>,
 }
@@ -62,6 +66,10 @@ struct State {
 /// One encoded live sample.
 #[derive(Clone, Debug)]
 pub(crate) struct Live {
+    /// The oldest sample in it.
+    first_seq: u64,
+    /// The sample after the newest one in it.
+    pub(crate) next_seq: u64,
     /// The whole WebSocket frame.
     pub(crate) frame: Bytes,
     /// What its values stand for.
@@ -91,6 +99,8 @@ pub(crate) struct Chunk {
     pub(crate) next_seq: u64,
     /// Whether nothing newer had been taken.
     pub(crate) complete: bool,
+    /// The number of the next sample when this was made.
+    as_of: u64,
 }
 
 impl View {
@@ -102,45 +112,68 @@ impl View {
         &self.hub
     }
 
-    /// The live sample `seq`.
+    /// Where a subscriber begins who joins at `cursor`: buckets are always whole.
+    pub(crate) fn beginning(&self, cursor: u64) -> u64 {
+        self.buckets.map_or(cursor, |buckets| items::start_of_bucket(&self.hub, buckets, cursor))
+    }
+
+    /// The live sample that begins with `seq`.
     pub(crate) fn live(&self, seq: u64) -> Next {
         let mut state = self.state();
-        let oldest = state.next_live - state.live.len() as u64;
-        if (oldest..state.next_live).contains(&seq) {
-            return Next::Frame(state.live[(seq - oldest) as usize].clone());
+        if let Ok(index) = state.live.binary_search_by_key(&seq, |live| live.first_seq) {
+            return Next::Frame(state.live[index].clone());
         }
         let next_seq = self.hub.next_seq();
         let Some(waiting) = next_seq.checked_sub(seq).filter(|&waiting| waiting > 0) else { return Next::NotYet };
-        let frame_length = state.live.back().map_or(0, |live| live.frame.len());
-        if waiting > 1 && waiting * frame_length as u64 > self.max_backlog as u64 {
+        if self.is_open(seq) {
+            return Next::NotYet;
+        }
+        let bytes_a_sample =
+            state.live.back().map_or(0, |live| live.frame.len() as u64 / (live.next_seq - live.first_seq));
+        if waiting > 1 && waiting * bytes_a_sample > self.max_backlog as u64 {
             return Next::Dropped { resume_at: next_seq };
         }
-        let Some(sample) = self.hub.get(seq) else { return Next::Dropped { resume_at: next_seq } };
-        let live = self.encode_live(&mut state, &sample);
-        if seq >= state.next_live {
-            self.keep(&mut state, seq, live.clone());
+        let found = Batch::from(&self.hub, self.buckets, seq, 1);
+        match found.items.first() {
+            Some(item) if found.lost.is_none() => {
+                let live = self.encode_live(&mut state, seq, item);
+                self.keep(&mut state, live.clone());
+                Next::Frame(live)
+            }
+            Some(_) => Next::Dropped { resume_at: next_seq },
+            None => Next::NotYet,
         }
-        Next::Frame(live)
     }
 
-    fn encode_live(&self, state: &mut State, sample: &Sample) -> Live {
+    /// Whether the bucket that begins with `seq` may still grow.
+    fn is_open(&self, seq: u64) -> bool {
+        let is_open = |buckets: Buckets| Some(buckets.are_together(&*self.hub.get(seq)?, &*self.hub.newest()?));
+        self.buckets.and_then(is_open).unwrap_or(false)
+    }
+
+    fn encode_live(&self, state: &mut State, first_seq: u64, item: &Item) -> Live {
         let mut text = Vec::with_capacity(state.live.back().map_or(1024, |live| live.frame.len() + 64));
-        let projection = self.projection(state, &sample.reading.schema);
-        SampleText { sample, projection: &projection }.message(&mut text);
+        let projection = self.projection(state, item.schema());
+        item.message(&projection, &mut text);
         self.encodings.fetch_add(1, Ordering::Relaxed);
-        Live { frame: frame::text(&text), schema: Arc::clone(&sample.reading.schema) }
+        let (frame, schema) = (frame::text(&text), Arc::clone(item.schema()));
+        Live { first_seq, next_seq: item.next_seq(), frame, schema }
     }
 
     /// Keeps a frame for the others who want it, and as many before it as the backlog allows.
-    fn keep(&self, state: &mut State, seq: u64, live: Live) {
-        if seq != state.next_live {
+    fn keep(&self, state: &mut State, live: Live) {
+        let next_live = state.live.back().map_or(0, |live| live.next_seq);
+        if live.first_seq < next_live {
+            // Someone is a little behind, and what is kept is for those who are not.
+            return;
+        }
+        if live.first_seq > next_live {
             // Nobody looked for a while; what was kept before is of no use to anyone.
             state.live.clear();
             state.live_bytes = 0;
         }
         state.live_bytes += live.frame.len();
         state.live.push_back(live);
-        state.next_live = seq + 1;
         while state.live_bytes > self.max_backlog && state.live.len() > 1 {
             state.live_bytes -= state.live.pop_front().map_or(0, |live| live.frame.len());
         }
@@ -150,7 +183,7 @@ impl View {
     pub(crate) fn history(&self, seq: u64) -> Arc<Chunk> {
         let mut state = self.state();
         let shared = state.chunks.get(&seq).and_then(Weak::upgrade);
-        if let Some(chunk) = shared.filter(|chunk| !chunk.complete || chunk.next_seq == self.hub.next_seq()) {
+        if let Some(chunk) = shared.filter(|chunk| !chunk.complete || chunk.as_of == self.hub.next_seq()) {
             return chunk;
         }
         let chunk = Arc::new(self.encode_chunk(&mut state, seq));
@@ -161,17 +194,18 @@ impl View {
 
     fn encode_chunk(&self, state: &mut State, seq: u64) -> Chunk {
         const TAIL: &[u8] = br#"],"complete":false}"#;
-        let run = self.hub.run(seq, MAX_CHUNK_SAMPLES);
-        let schema = match run.samples.first() {
-            Some(first) => Some(Arc::clone(&first.reading.schema)),
+        let as_of = self.hub.next_seq();
+        let run = Batch::from(&self.hub, self.buckets, seq, MAX_CHUNK_SAMPLES);
+        let schema = match run.items.first() {
+            Some(first) => Some(Arc::clone(first.schema())),
             None => self.hub.newest().map(|newest| Arc::clone(&newest.reading.schema)),
         };
         let mut text = Vec::with_capacity(MAX_CHUNK_BYTES);
         text.extend_from_slice(br#"{"type":"history","samples":["#);
         // Where the text of each sample that is in it ends.
         let mut ends = Vec::new();
-        for sample in &run.samples {
-            let same_schema = schema.as_ref().is_some_and(|schema| schema.revision == sample.reading.schema.revision);
+        for item in &run.items {
+            let same_schema = schema.as_ref().is_some_and(|schema| schema.revision == item.schema().revision);
             if self.encoding == Encoding::Compact && !same_schema {
                 break;
             }
@@ -179,24 +213,26 @@ impl View {
             if !ends.is_empty() {
                 text.push(b',');
             }
-            let projection = self.projection(state, &sample.reading.schema);
-            SampleText { sample, projection: &projection }.object(&mut text);
+            let projection = self.projection(state, item.schema());
+            item.object(&projection, &mut text);
             if text.len() + TAIL.len() > MAX_CHUNK_BYTES && !ends.is_empty() {
                 text.truncate(before);
-                align(&mut ends, run.samples[0].seq);
+                if self.buckets.is_none() {
+                    align(&mut ends, run.first_seq);
+                }
                 text.truncate(*ends.last().unwrap_or(&before));
                 break;
             }
             ends.push(text.len());
         }
         self.encodings.fetch_add(ends.len() as u64, Ordering::Relaxed);
-        let last = ends.len().checked_sub(1).map(|last| &run.samples[last]);
+        let last = ends.len().checked_sub(1).map(|last| &run.items[last]);
         // Json goes on over a change of the schema: what holds behind the chunk is that of its last sample.
-        let schema = last.map(|last| Arc::clone(&last.reading.schema)).or(schema);
-        let complete = run.reaches_newest && ends.len() == run.samples.len();
+        let schema = last.map(|last| Arc::clone(last.schema())).or(schema);
+        let next_seq = last.map_or(run.first_seq, Item::next_seq);
+        let complete = run.reaches_newest && ends.len() == run.items.len();
         text.extend_from_slice(if complete { br#"],"complete":true}"# } else { TAIL });
-        let first = run.samples.first().map_or(seq, |sample| sample.seq);
-        Chunk { frame: frame::text(&text), schema, lost: run.lost, next_seq: first + ends.len() as u64, complete }
+        Chunk { frame: frame::text(&text), schema, lost: run.lost, next_seq, complete, as_of }
     }
 
     /// The `schema` message: of this schema in compact, where the order of values depends on it; of
@@ -276,6 +312,21 @@ fn align(ends: &mut Vec<usize>, first: u64) {
     ends.truncate((count - beyond) as usize);
 }
 
+/// What makes one view different from another.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Wishes {
+    pub(crate) encoding: Encoding,
+    pub(crate) metrics: MetricFilter,
+    pub(crate) buckets: Option<Buckets>,
+}
+
+impl Wishes {
+    /// Whether nothing is left out and nothing folded.
+    fn are_plain(&self) -> bool {
+        self.metrics.is_all() && self.buckets.is_none()
+    }
+}
+
 /// Every view that someone looks at.
 #[derive(Debug)]
 pub(crate) struct Views {
@@ -283,17 +334,17 @@ pub(crate) struct Views {
     max_backlog: usize,
     encodings: Arc<AtomicU64>,
     refusals: AtomicU64,
-    in_use: Mutex<HashMap<(Encoding, MetricFilter), Weak<View>>>,
+    in_use: Mutex<HashMap<Wishes, Weak<View>>>,
 }
 
-/// More different choices of metrics than this at a time are refused: each may hold a backlog. All
-/// metrics can always be had, so that nobody can keep the dashboard and the recorders out.
+/// More different choices than this at a time are refused: each may hold a backlog. All metrics, as
+/// they are, can always be had, so that nobody can keep the dashboard and the recorders out.
 const MAX_CHOICES: usize = 256;
 
 /// Too many different views are being looked at.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{MAX_CHOICES} different choices of metrics are being streamed already: ask for one of those, or for all metrics"
+    "{MAX_CHOICES} different choices of metrics and every are being streamed already: ask for one of those, or for all"
 )]
 pub(crate) struct TooManyViews;
 
@@ -303,27 +354,26 @@ impl Views {
     }
 
     /// The view of this kind, which is new if nobody else looks at it.
-    pub(crate) fn get(&self, encoding: Encoding, filter: MetricFilter) -> Result<Arc<View>, TooManyViews> {
-        let mut views = self.in_use.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (encoding, filter);
-        if let Some(view) = views.get(&key).and_then(Weak::upgrade) {
+    pub(crate) fn get(&self, wishes: Wishes) -> Result<Arc<View>, TooManyViews> {
+        let mut in_use = self.in_use.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(view) = in_use.get(&wishes).and_then(Weak::upgrade) {
             return Ok(view);
         }
-        views.retain(|_, view| view.strong_count() > 0);
-        let choices = views.keys().filter(|(_, filter)| !filter.is_all()).count();
-        if !key.1.is_all() && choices >= MAX_CHOICES {
+        in_use.retain(|_, view| view.strong_count() > 0);
+        if !wishes.are_plain() && in_use.keys().filter(|wishes| !wishes.are_plain()).count() >= MAX_CHOICES {
             self.refusals.fetch_add(1, Ordering::Relaxed);
             return Err(TooManyViews);
         }
         let view = Arc::new(View {
-            encoding: key.0,
-            filter: key.1.clone(),
+            encoding: wishes.encoding,
+            filter: wishes.metrics.clone(),
+            buckets: wishes.buckets,
             hub: self.hub.clone(),
             max_backlog: self.max_backlog,
             encodings: Arc::clone(&self.encodings),
             state: Mutex::default(),
         });
-        views.insert(key, Arc::downgrade(&view));
+        in_use.insert(wishes, Arc::downgrade(&view));
         Ok(view)
     }
 

@@ -8,6 +8,7 @@
 mod architecture;
 mod clients;
 mod config;
+mod folded;
 mod frames;
 mod http;
 mod limits;

@@ -111,8 +111,8 @@ impl Subscriber {
         Self {
             socket,
             _slot: slot,
+            cursor: if joined.is_resumed { joined.cursor } else { view.beginning(joined.cursor) },
             view,
-            cursor: joined.cursor,
             schema: None,
             phase: Phase::History { _chunk: None },
             reader: FrameReader::default(),
@@ -181,8 +181,8 @@ impl Subscriber {
             Next::NotYet => return false,
             Next::Frame(live) => {
                 self.queue_schema(&live.schema);
+                self.cursor = live.next_seq;
                 self.queue(live.frame, now);
-                self.cursor += 1;
                 stats.add_samples(1);
             }
             Next::Dropped { resume_at } => {

@@ -21,7 +21,7 @@ fn schema(revision: u64, width: usize) -> Arc<Schema> {
 fn publish(hub: &Hub, schema: &Arc<Schema>) -> u64 {
     let seq = hub.next_seq();
     hub.publish(Reading {
-        time: SystemTime::UNIX_EPOCH,
+        time: SystemTime::UNIX_EPOCH + Duration::from_millis(seq),
         moment: Duration::from_millis(seq),
         elapsed: Duration::from_millis(1),
         missed: None,
@@ -36,8 +36,12 @@ fn fixture(window: Duration) -> (Hub, Views) {
     (hub, views)
 }
 
+fn wishes(encoding: Encoding, metrics: MetricFilter) -> Wishes {
+    Wishes { encoding, metrics, buckets: None }
+}
+
 fn view(views: &Views, encoding: Encoding) -> Arc<View> {
-    views.get(encoding, MetricFilter::all()).unwrap()
+    views.get(wishes(encoding, MetricFilter::all())).unwrap()
 }
 
 /// The payload of a server's frame.
@@ -71,8 +75,8 @@ fn live_seq(view: &View, seq: u64) -> Option<u64> {
 fn subscribers_with_the_same_wishes_share_a_view_and_it_goes_with_the_last() {
     let (_, views) = fixture(Duration::MAX);
     let filter = |list| MetricFilter::parse(list).unwrap();
-    let one = views.get(Encoding::Json, filter("system.cpu,hw")).unwrap();
-    let other = views.get(Encoding::Json, filter("hw,system.cpu")).unwrap();
+    let one = views.get(wishes(Encoding::Json, filter("system.cpu,hw"))).unwrap();
+    let other = views.get(wishes(Encoding::Json, filter("hw,system.cpu"))).unwrap();
     assert!(Arc::ptr_eq(&one, &other));
     assert!(!Arc::ptr_eq(&one, &view(&views, Encoding::Json)));
     drop((one, other));
@@ -167,7 +171,7 @@ fn a_view_hears_only_of_series_that_it_shows() {
         message(&notice),
         Message::Notice(Notice { reason: "series_changed".into(), added, removed: Vec::new() })
     );
-    let memory = views.get(Encoding::Json, MetricFilter::parse("system.memory").unwrap()).unwrap();
+    let memory = views.get(wishes(Encoding::Json, MetricFilter::parse("system.memory").unwrap())).unwrap();
     assert_eq!(memory.notice_frame(&old, &new), None);
 }
 
@@ -230,10 +234,66 @@ fn a_view_can_be_left_alone_and_come_back_to() {
 fn too_many_different_views_are_refused_until_one_goes() {
     let (_, views) = fixture(Duration::MAX);
     let filter = |index: usize| MetricFilter::parse(&format!("system.disk.io{{system.device=sd{index}}}")).unwrap();
-    let mut held: Vec<_> = (0..MAX_CHOICES).map(|index| views.get(Encoding::Json, filter(index)).unwrap()).collect();
-    assert!(views.get(Encoding::Json, filter(MAX_CHOICES)).is_err());
+    let mut held: Vec<_> =
+        (0..MAX_CHOICES).map(|index| views.get(wishes(Encoding::Json, filter(index))).unwrap()).collect();
+    assert!(views.get(wishes(Encoding::Json, filter(MAX_CHOICES))).is_err());
     assert_eq!(views.refusals(), 1);
-    assert!(views.get(Encoding::Json, MetricFilter::all()).is_ok(), "everything can always be had");
+    assert!(views.get(wishes(Encoding::Json, MetricFilter::all())).is_ok(), "everything can always be had");
     held.pop();
-    assert!(views.get(Encoding::Json, filter(MAX_CHOICES)).is_ok());
+    assert!(views.get(wishes(Encoding::Json, filter(MAX_CHOICES))).is_ok());
+}
+
+/// A view of buckets of ten samples: `publish` takes one each millisecond.
+fn folded(views: &Views, encoding: Encoding) -> Arc<View> {
+    let buckets = Some(Buckets::new(Duration::from_millis(10)));
+    views.get(Wishes { encoding, metrics: MetricFilter::all(), buckets }).unwrap()
+}
+
+#[test]
+fn live_and_history_are_cut_into_the_same_buckets() {
+    let (hub, views) = fixture(Duration::MAX);
+    let schema = schema(1, 2);
+    for _ in 0..95 {
+        publish(&hub, &schema);
+    }
+    let view = folded(&views, Encoding::Compact);
+    let chunk = view.history(view.beginning(1));
+    let past = history(&chunk).samples;
+    // Sample 10 begins the second bucket: the first has nine. That of 90 to 95 is still open.
+    assert_eq!(past.iter().map(|bucket| bucket.seq).collect::<Vec<_>>(), [9, 19, 29, 39, 49, 59, 69, 79, 89]);
+    assert_eq!((chunk.complete, chunk.next_seq, past[1].samples), (true, 90, Some(10)));
+    assert!(matches!(view.live(90), Next::NotYet));
+
+    for _ in 0..5 {
+        publish(&hub, &schema);
+    }
+    let Next::Frame(live) = view.live(90) else { panic!("sample 100 closes the bucket") };
+    let Message::Sample(bucket) = message(&live.frame) else { panic!("a bucket is a sample") };
+    assert_eq!((bucket.seq, bucket.time, bucket.samples, live.next_seq), (99, 90, Some(10), 100));
+    let numbers = |values: Option<WireValues>| match values {
+        Some(WireValues::Positional(values)) => values,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(numbers(bucket.min), [Some(90.0); 2]);
+    assert_eq!(numbers(bucket.max), [Some(99.0); 2]);
+    assert_eq!(numbers(Some(bucket.values)), [Some(94.5); 2]);
+    assert_eq!(view.beginning(101), 100, "whoever joins within a bucket gets it whole");
+}
+
+#[test]
+fn a_bucket_is_encoded_once_and_not_before_it_is_whole() {
+    let (hub, views) = fixture(Duration::MAX);
+    let schema = schema(1, 2);
+    let view = folded(&views, Encoding::Json);
+    let mut cursors = [1; 10];
+    for _ in 0..100 {
+        publish(&hub, &schema);
+        for cursor in &mut cursors {
+            if let Next::Frame(live) = view.live(*cursor) {
+                *cursor = live.next_seq;
+            }
+        }
+    }
+    assert_eq!(cursors, [100; 10]);
+    assert_eq!(views.encodings(), 10);
 }
