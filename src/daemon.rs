@@ -88,6 +88,9 @@ impl Daemon {
             let _ = died.send(last_words);
         });
         let config = &with_room_for_connections(config.clone());
+        if collectors.is_empty() {
+            warn!("every collector is off: the samples will be empty");
+        }
         let hub = Hub::new(&config.history);
         let prepared = Sampler::prepare(config.sampler.interval, collectors);
         let host = HelloHost { host: collector::read_host(), labels: config.labels.clone() };

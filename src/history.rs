@@ -36,6 +36,8 @@ pub struct History {
     retired: usize,
     /// What the samples take that are not retired.
     bytes: usize,
+    /// Whether samples had to go because of the bytes that were not past the window.
+    is_cut_short: bool,
     next_seq: u64,
 }
 
@@ -56,6 +58,7 @@ impl History {
             samples: VecDeque::new(),
             retired: 0,
             bytes: 0,
+            is_cut_short: false,
             next_seq: 1,
         }
     }
@@ -88,9 +91,11 @@ impl History {
         while self.retired + 1 < self.samples.len() {
             let oldest = &self.samples[self.retired];
             let age = now.saturating_sub(oldest.sample.reading.moment);
-            if age <= self.window && self.bytes <= self.max_bytes {
+            let is_within = age <= self.window;
+            if is_within && self.bytes <= self.max_bytes {
                 break;
             }
+            self.is_cut_short |= is_within;
             self.bytes -= oldest.bytes;
             self.retired += 1;
         }
@@ -144,6 +149,18 @@ impl History {
         let start = newest.reading.moment.saturating_sub(span);
         let index = self.samples.partition_point(|held| held.sample.reading.moment < start);
         (self.oldest_held() + index as u64).max(self.oldest_seq())
+    }
+
+    /// Whether the bound on bytes has ever made it hold less than the window.
+    pub fn is_cut_short(&self) -> bool {
+        self.is_cut_short
+    }
+
+    /// How far back the samples on offer go.
+    pub fn span(&self) -> Duration {
+        let oldest = self.samples.get(self.retired);
+        let (Some(oldest), Some(newest)) = (oldest, self.newest()) else { return Duration::ZERO };
+        newest.reading.moment.saturating_sub(oldest.sample.reading.moment)
     }
 
     /// Samples on offer, and the bytes they occupy.

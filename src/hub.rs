@@ -206,6 +206,13 @@ impl Hub {
         (history.oldest_seq(), history.next_seq())
     }
 
+    /// Whether the bound on bytes has ever made the ring hold less than its window, and how far back it
+    /// goes.
+    pub fn reach(&self) -> (bool, Duration) {
+        let history = self.history();
+        (history.is_cut_short(), history.span())
+    }
+
     /// Samples on offer, and the bytes they occupy.
     pub fn size(&self) -> (usize, usize) {
         self.history().size()

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use tracing::debug;
+use tracing::{debug, warn};
 
 pub use self::status::{CollectorState, CollectorStatus, SamplerStatus, StatusReport};
 use self::{
@@ -115,6 +115,7 @@ impl Rounds {
         self.collect(baseline.boottime);
         self.make_all_due();
         let mut grid = Grid::new(baseline, self.interval);
+        let mut told_of_reach = false;
         loop {
             let wait = grid.wait(Now::read());
             if !wait.is_zero() {
@@ -128,6 +129,11 @@ impl Rounds {
             let values = self.collect(now.boottime);
             let reading = self.reading(now, tick, values);
             hub.publish(reading);
+            if let (true, reach) = hub.reach()
+                && !std::mem::replace(&mut told_of_reach, true)
+            {
+                warn!(seconds = reach.as_secs(), "history.max_size holds less than history.window");
+            }
             self.status.ticked(now, tick.missed, boottime().saturating_sub(now.boottime));
         }
     }

@@ -59,8 +59,8 @@ fn meant(text: &str) -> Option<String> {
     let (host, port) = text.rsplit_once(':').unwrap_or((text, ""));
     let port = if port.is_empty() { DEFAULT_PORT } else { port.parse().ok()? };
     match host {
-        "localhost" => Some(format!("127.0.0.1:{port}")),
-        "*" | "" => Some(format!("0.0.0.0:{port}")),
+        "localhost" | "" => Some(format!("127.0.0.1:{port}")),
+        "*" => Some(format!("0.0.0.0:{port}")),
         _ => None,
     }
 }
@@ -81,7 +81,7 @@ mod tests {
         let cases = [
             ("localhost:7000", "127.0.0.1:7000"),
             ("7000", "127.0.0.1:7000"),
-            (":7000", "0.0.0.0:7000"),
+            (":7000", "127.0.0.1:7000"),
             ("*:7000", "0.0.0.0:7000"),
             ("10.0.0.1", "10.0.0.1:7117"),
             ("[::1]", "[::1]:7117"),

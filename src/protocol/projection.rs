@@ -38,7 +38,9 @@ pub struct MetricFilter(Option<Vec<Box<str>>>);
 
 /// No metric begins like this.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no metric begins with {prefix:?}{}", suggestion.map(|name| format!("; did you mean {name:?}?")).unwrap_or_default())]
+#[error("{}", if prefix.is_empty() { "a name is empty; leave the parameter out for all metrics".into() } else {
+    format!("no metric begins with {prefix:?}{}", suggestion.map(|name| format!("; did you mean {name:?}?")).unwrap_or_default())
+})]
 pub struct UnknownMetric {
     prefix: String,
     suggestion: Option<&'static str>,

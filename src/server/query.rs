@@ -83,7 +83,7 @@ impl SamplesQuery {
         let until = parameters.take("until", time)?;
         let last = parameters.take("last", history)?;
         let format = parameters.take("format", parse::<Format>)?.unwrap_or_default();
-        let follow = parameters.take("follow", parse::<bool>)?.unwrap_or(false);
+        let follow = parameters.take("follow", yes_or_no)?.unwrap_or(false);
         if follow && format == Format::Json {
             return Err(Problem::parameter("follow", "needs format=ndjson or format=csv: a JSON document has an end"));
         }
@@ -182,6 +182,10 @@ where
     value.parse().map_err(|error: T::Err| format!("{error}, not {value:?}"))
 }
 
+fn yes_or_no(value: &str) -> Result<bool, String> {
+    value.parse().map_err(|_| format!("expected true or false, not {value:?}"))
+}
+
 fn history(value: &str) -> Result<Start, String> {
     match value {
         "all" => Ok(Start::All),
@@ -203,7 +207,7 @@ fn since(value: &str) -> Result<Since, String> {
     }
 }
 
-const TIME_EXAMPLES: &str = "2026-01-31T12:00:00Z or 1769860800000 (Unix milliseconds)";
+const TIME_EXAMPLES: &str = "2026-01-31T12:00:00Z (UTC) or 1769860800000 (Unix milliseconds)";
 
 fn time(value: &str) -> Result<SystemTime, String> {
     let unix_ms = || SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(value.parse().ok()?));

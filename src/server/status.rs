@@ -51,6 +51,8 @@ struct History {
     samples: usize,
     bytes: usize,
     window_ms: u64,
+    /// How far back it goes now.
+    reach_ms: u64,
     oldest_seq: u64,
     next_seq: u64,
 }
@@ -101,6 +103,7 @@ pub(crate) fn status(context: &Arc<Context>) -> Response {
                 samples,
                 bytes,
                 window_ms: context.history_window.as_millis() as u64,
+                reach_ms: context.hub.reach().1.as_millis() as u64,
                 oldest_seq,
                 next_seq,
             },

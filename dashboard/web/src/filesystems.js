@@ -76,7 +76,10 @@ export class Filesystems {
       bar.fill.style.width = `${Math.min(100, ratio * 100 || 0)}%`;
       bar.meter.setAttribute("aria-valuenow", (ratio * 100 || 0).toFixed(0));
       const state = full ? "nearly full · " : "";
-      setText(bar.figures, `${state}${text(bytes(used))} of ${text(bytes(usable))} · ${text(percent(ratio))}`);
+      setText(
+        bar.figures,
+        `${state}${text(bytes(used))} used · ${text(bytes(usable - used))} free · ${text(percent(ratio))}`,
+      );
     }
     this.#card.hidden = this.#bars.every(({ root }) => root.hidden);
   }

@@ -134,7 +134,7 @@ function hostNow() {
 
 function draw() {
   const now = hostNow();
-  status.draw(now);
+  status.draw(now, heldAt);
   raw.draw();
   const view = viewOf(store.rows, heldAt ?? now, controls.span);
   spanMs = view.to - view.from;

@@ -58,7 +58,7 @@ export class RawPanel {
 function commands(page) {
   const samples = new URL("api/v1/samples?format=ndjson&follow=true", page).href;
   const stream = new URL("api/v1/stream", page).href.replace(/^http/, "ws");
-  return [`curl -N '${samples}'`, `websocat --protocol ${SUBPROTOCOL} '${stream}'`];
+  return [`curl -N '${samples}'`, `websocat -U --protocol ${SUBPROTOCOL} '${stream}'`];
 }
 
 /** @param {string} command */

@@ -39,7 +39,19 @@ export function ageText(ageMs, intervalMs) {
   if (ageMs < 2 * Math.max(1000, intervalMs)) {
     return intervalMs === 1000 ? "every second" : `every ${intervalMs / 1000} s`;
   }
-  const seconds = Math.floor(ageMs / 1000);
-  const age = seconds < 120 ? `${seconds} s` : `${Math.floor(seconds / 60)} min`;
-  return `last sample ${age} ago`;
+  return `last sample ${roughly(ageMs)} ago`;
+}
+
+/**
+ * What is on the screen is of the past, and must not look live.
+ * @param {number} behindMs
+ */
+export function pausedText(behindMs) {
+  return `${roughly(Math.max(0, behindMs))} behind`;
+}
+
+/** @param {number} ms */
+function roughly(ms) {
+  const seconds = Math.floor(ms / 1000);
+  return seconds < 120 ? `${seconds} s` : `${Math.floor(seconds / 60)} min`;
 }

@@ -5,7 +5,7 @@
 import { byId, element, setText } from "./dom.js";
 import { readingOf } from "./lines.js";
 import { plain } from "./selection.js";
-import { ageText, stateOf, STATE_TEXT } from "./state.js";
+import { ageText, pausedText, stateOf, STATE_TEXT } from "./state.js";
 import { bytes, duration, percent, text } from "./units.js";
 
 /**
@@ -58,8 +58,9 @@ export class Status {
 
   /**
    * @param {number} now  of the host's clock
+   * @param {number | null} heldAt  where time stands still, if it does
    */
-  draw(now) {
+  draw(now, heldAt) {
     const { lastTime, intervalMs } = this.#store;
     const age = Math.max(0, now - lastTime);
     const state = stateOf(this.#link.phase, age, intervalMs);
@@ -68,8 +69,10 @@ export class Status {
       document.documentElement.dataset.state = state;
       setText(this.#announcer, `Connection: ${STATE_TEXT[state].toLowerCase()}`);
     }
-    setText(this.#pillText, STATE_TEXT[state]);
-    setText(this.#age, ageText(age, intervalMs));
+    const isPaused = heldAt !== null;
+    document.documentElement.toggleAttribute("data-paused", isPaused);
+    setText(this.#pillText, isPaused ? "Paused" : STATE_TEXT[state]);
+    setText(this.#age, isPaused ? pausedText(now - heldAt) : ageText(age, intervalMs));
     this.#age.dataset.value = Number.isNaN(age) ? "" : String(Math.round(age));
     this.#drawFacts();
   }

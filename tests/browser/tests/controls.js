@@ -60,7 +60,9 @@ test("space holds the picture still, and lets it go", async (t) => {
   const held = await shown(visit);
   await visit.takesMoreSamples(30);
   assert.equal(await shown(visit), held, "the figures stand still while samples come");
-  assert.equal((await visit.facts()).state, "live", "a paused page still says how the connection is");
+  assert.equal((await visit.facts()).state, "live", "recording goes on");
+  assert.equal(await visit.page.locator("#state-text").innerText(), "Paused", "what stands still does not look live");
+  assert.match(await visit.page.locator("#age").innerText(), /^\d+ s behind$/);
 
   await visit.page.keyboard.press("Space");
   await visit.page.waitForSelector('#pause[aria-pressed="false"]');
