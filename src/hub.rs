@@ -60,7 +60,7 @@ pub struct Joined {
     pub next_seq: u64,
     /// The first sample this subscriber gets.
     pub cursor: u64,
-    /// Whether it goes on where it was before: it must not get a sample twice.
+    /// Whether it goes on from a position: what is before its cursor it has, or was told that it is missing.
     pub is_resumed: bool,
     /// What it could expect and does not get, oldest first: at most what an old ring still took, and
     /// what this one has let go of.
@@ -154,7 +154,7 @@ impl Hub {
                 let (from_seq, reason) = (position.seq.saturating_add(1), GapReason::Restarted);
                 let restarted = Gap { epoch: position.epoch, from_seq, to_seq: None, reason };
                 let gaps = [Some(restarted), evicted(epoch, 1, oldest_seq)].into_iter().flatten().collect();
-                Joined { gaps, ..at(oldest_seq) }
+                Joined { is_resumed: true, gaps, ..at(oldest_seq) }
             }
             Start::After(position) if position.seq >= next_seq => {
                 return Err(FuturePosition { asked: position, newest: next_seq - 1 });

@@ -2,7 +2,7 @@
 
 use hostcast::protocol::{Message, WireSample, WireValues};
 
-use crate::support::{Http, Pour, SUBPROTOCOLS};
+use crate::support::{Http, Pour, SUBPROTOCOLS, room_for};
 
 /// A `Pour` takes a sample each millisecond, so this is what hundred of them fall into.
 const EVERY: &str = "every=100ms";
@@ -94,4 +94,19 @@ fn a_span_that_cannot_be_is_refused() {
         let problem = http.get(&format!("/api/v1/samples?every={every}")).problem(400);
         assert_eq!(problem["parameter"], "every");
     }
+}
+
+#[test]
+fn what_was_named_missing_is_in_no_bucket() {
+    let room = room_for(200);
+    let pour = Pour::with(|config| {
+        config.sampler.interval = std::time::Duration::from_millis(100);
+        config.history.max_bytes = room;
+    });
+    pour.publish(1_050);
+    let mut feed = pour.feed(&format!("since=0123456789abcdef:5&{EVERY}"), "hostcast.v1.json");
+    feed.hello();
+    let gaps = [feed.message(), feed.message()];
+    let [Message::Gap(_), Message::Gap(evicted)] = gaps else { panic!("{gaps:?}") };
+    check(&feed.past()[0], evicted.to_seq.unwrap() + 1);
 }
