@@ -7,10 +7,13 @@
 
 mod floor;
 mod load;
+#[path = "../measure/mod.rs"]
+mod measure;
 mod target;
 
 use std::{env, io, time::Duration};
 
+use measure::Figures;
 use target::{Measured, Target};
 
 /// Rounds of each pair; the table shows medians.
@@ -51,14 +54,15 @@ fn bench() -> io::Result<()> {
         for (what, rounds) in [("hostcast", &ours), ("floor", &floors)] {
             print_row(&scale, what, rounds);
         }
-        let cost = |rounds: &[Measured]| median(rounds.iter().map(|round| round.cpu_us_per_delivery));
+        let cost =
+            |rounds: &[Measured]| rounds.iter().map(|round| round.cpu_us_per_delivery).collect::<Figures>().median();
         println!("{:>11}  {:>6}ms  ratio     {:>11.3}", subscribers, interval_ms, cost(&ours) / cost(&floors));
     }
     Ok(())
 }
 
 fn print_row(scale: &Scale, what: &str, rounds: &[Measured]) {
-    let of = |figure: fn(&Measured) -> f64| median(rounds.iter().map(figure));
+    let of = |figure: fn(&Measured) -> f64| rounds.iter().map(figure).collect::<Figures>().median();
     println!(
         "{:>11}  {:>6}ms  {what:<8}  {:>11.2}  {:>6.0}  {:>6.0}  {:>14.2}  {:>5.0}  {:>10.0}",
         scale.subscribers,
@@ -70,10 +74,4 @@ fn print_row(scale: &Scale, what: &str, rounds: &[Measured]) {
         of(|round| round.frame_bytes as f64),
         of(|round| round.deliveries),
     );
-}
-
-fn median(figures: impl Iterator<Item = f64>) -> f64 {
-    let mut figures: Vec<f64> = figures.collect();
-    figures.sort_by(f64::total_cmp);
-    figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
 }

@@ -4,7 +4,7 @@ use std::{ops::RangeInclusive, sync::Arc, time::SystemTime};
 
 use crate::{
     bucket::{Bucket, Buckets},
-    hub::Hub,
+    hub::{Hub, Joined},
     protocol::{BucketText, Projection, SampleText},
     sample::{Sample, Schema},
 };
@@ -89,9 +89,18 @@ impl Batch {
     }
 }
 
+/// The first sample that a client gets who has just joined. Buckets are whole, but for one that
+/// resumes: what is before its cursor it has, or was told that it is missing.
+pub(crate) fn beginning(hub: &Hub, buckets: Option<Buckets>, joined: &Joined) -> u64 {
+    match buckets {
+        Some(buckets) if !joined.is_resumed => start_of_bucket(hub, buckets, joined.cursor),
+        _ => joined.cursor,
+    }
+}
+
 /// Where the bucket begins that `cursor` lies in. For the next sample, which no one knows yet, that
 /// is the bucket of the newest one: whoever joins in the middle gets it whole, as everyone does.
-pub(crate) fn start_of_bucket(hub: &Hub, buckets: Buckets, cursor: u64) -> u64 {
+fn start_of_bucket(hub: &Hub, buckets: Buckets, cursor: u64) -> u64 {
     let Some(anchor) = hub.get(cursor).or_else(|| hub.newest()) else { return cursor };
     let mut start = anchor.seq;
     while let Some(before) = start.checked_sub(1).and_then(|seq| hub.get(seq)) {

@@ -48,7 +48,7 @@ pub(crate) fn respond(context: &Arc<Context>, query: &str) -> Result<Response, P
         Format::Ndjson => Box::new(Ndjson),
         Format::Csv => Box::new(Csv::new(query.buckets.is_some())),
     };
-    let cursor = beginning(context, &query, &joined);
+    let cursor = items::beginning(&context.hub, query.buckets, &joined);
     let content_type = writer.content_type();
     let feed = Feed {
         hub: context.hub.clone(),
@@ -76,14 +76,6 @@ pub(crate) fn respond(context: &Arc<Context>, query: &str) -> Result<Response, P
         }
     }
     Ok(response)
-}
-
-/// Buckets are whole, but for a client that resumes, which must not get a sample twice.
-fn beginning(context: &Context, query: &SamplesQuery, joined: &Joined) -> u64 {
-    match query.buckets {
-        Some(buckets) if !joined.is_resumed => items::start_of_bucket(&context.hub, buckets, joined.cursor),
-        _ => joined.cursor,
-    }
 }
 
 /// A format of the answer. Gets everything in order, and appends what it writes to `text`.

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     bucket::Buckets,
-    hub::Hub,
+    hub::{Hub, Joined},
     protocol::{Encoding, Message, MetricFilter, Notice, Projection},
     sample::Schema,
 };
@@ -112,9 +112,9 @@ impl View {
         &self.hub
     }
 
-    /// Where a subscriber begins who joins at `cursor`: buckets are always whole.
-    pub(crate) fn beginning(&self, cursor: u64) -> u64 {
-        self.buckets.map_or(cursor, |buckets| items::start_of_bucket(&self.hub, buckets, cursor))
+    /// The first sample that a subscriber gets who has just joined.
+    pub(crate) fn beginning(&self, joined: &Joined) -> u64 {
+        items::beginning(&self.hub, self.buckets, joined)
     }
 
     /// The live sample that begins with `seq`.

@@ -111,7 +111,7 @@ impl Subscriber {
         Self {
             socket,
             _slot: slot,
-            cursor: if joined.is_resumed { joined.cursor } else { view.beginning(joined.cursor) },
+            cursor: view.beginning(joined),
             view,
             schema: None,
             phase: Phase::History { _chunk: None },

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use super::*;
 use crate::{
     config::HistoryConfig,
+    hub::Start,
     metric,
     protocol::{HistoryChunk, WireValues},
     sample::{Reading, Series},
@@ -257,7 +258,7 @@ fn live_and_history_are_cut_into_the_same_buckets() {
         publish(&hub, &schema);
     }
     let view = folded(&views, Encoding::Compact);
-    let chunk = view.history(view.beginning(1));
+    let chunk = view.history(view.beginning(&hub.join(Start::All).unwrap()));
     let past = history(&chunk).samples;
     // Sample 10 begins the second bucket: the first has nine. That of 90 to 95 is still open.
     assert_eq!(past.iter().map(|bucket| bucket.seq).collect::<Vec<_>>(), [9, 19, 29, 39, 49, 59, 69, 79, 89]);
@@ -277,7 +278,8 @@ fn live_and_history_are_cut_into_the_same_buckets() {
     assert_eq!(numbers(bucket.min), [Some(90.0); 2]);
     assert_eq!(numbers(bucket.max), [Some(99.0); 2]);
     assert_eq!(numbers(Some(bucket.values)), [Some(94.5); 2]);
-    assert_eq!(view.beginning(101), 100, "whoever joins within a bucket gets it whole");
+    let joined = hub.join(Start::Live).unwrap();
+    assert_eq!((joined.cursor, view.beginning(&joined)), (101, 100), "whoever joins within a bucket gets it whole");
 }
 
 #[test]
