@@ -6,6 +6,7 @@ mod feed;
 mod http;
 mod pour;
 mod raw;
+mod scene;
 mod wire;
 
 pub(crate) use self::{
@@ -15,6 +16,7 @@ pub(crate) use self::{
     http::{Http, Response},
     pour::{Pour, WIDE, reading, room_for, schema},
     raw::{Raw, opcode},
+    scene::Scene,
     wire::{Address, PATIENCE, Wire},
 };
 
