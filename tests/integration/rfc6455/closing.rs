@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 
-use hostcast::protocol::{Bye, Message};
+use hostcast::protocol::Message;
 use rustix::process::Signal;
 
 use super::{FIN, POLICY_VIOLATION, PROTOCOL_ERROR, close, expect_pong, ping};
