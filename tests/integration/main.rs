@@ -8,6 +8,7 @@
 mod architecture;
 mod clients;
 mod config;
+mod fairness;
 mod folded;
 mod http;
 mod limits;

@@ -96,6 +96,14 @@ impl Wire {
         .unwrap();
     }
 
+    pub(crate) fn set_nonblocking(&self, nonblocking: bool) {
+        match self {
+            Self::Tcp(stream) => stream.set_nonblocking(nonblocking),
+            Self::Unix(stream) => stream.set_nonblocking(nonblocking),
+        }
+        .unwrap();
+    }
+
     /// Ends the connection without a word of TCP but a reset.
     pub(crate) fn reset(self) {
         match self {
