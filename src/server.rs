@@ -16,6 +16,7 @@ mod samples;
 mod status;
 mod stream;
 mod view;
+mod views;
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -39,11 +40,11 @@ use self::{
     patience::Patient,
     query::Spans,
     stream::{Settings, Streams},
-    view::Views,
+    views::Views,
 };
 use crate::{
     clock::boottime,
-    config::{Config, Listen},
+    config::{Compression, Config, Listen},
     hub::{Hub, Joined},
     protocol::{Hello, HelloHost, Message},
     sampler::SamplerStatus,
@@ -92,6 +93,7 @@ pub(crate) struct Context {
     /// When the daemon was started, on `CLOCK_BOOTTIME`.
     pub(crate) started: Duration,
     pub(crate) history_window: Duration,
+    pub(crate) compression: Compression,
 }
 
 /// Who speaks, as every `hello` says it.
@@ -107,6 +109,8 @@ pub(crate) struct Identity {
 pub(crate) struct Peer {
     /// The address, as it stands in the log.
     pub(crate) address: Arc<str>,
+    /// Whether it is on this machine, as far as the address tells: a proxy is, too.
+    pub(crate) is_local: bool,
     pub(crate) slot: ConnectionSlot,
 }
 
@@ -155,6 +159,7 @@ impl Server {
             stopping: watch::Sender::new(false),
             started: boottime(),
             history_window: config.history.window,
+            compression: config.server.compression,
             hub,
         });
         let follower = Arc::downgrade(&context);
@@ -220,7 +225,8 @@ async fn accept_all(listener: Listener, context: Arc<Context>, timeouts: Timeout
             }
         };
         let address = ip.map_or_else(|| "unix".into(), |ip| ip.to_string().into());
-        let peer = Peer { address, slot };
+        let is_local = ip.is_none_or(|ip| ip.to_canonical().is_loopback());
+        let peer = Peer { address, is_local, slot };
         let stopping = context.stopping.subscribe();
         let service = service.clone();
         match accepted {

@@ -3,8 +3,8 @@
 use std::{net::SocketAddr, time::Duration};
 
 use super::{
-    CollectorsConfig, CpuConfig, DEFAULT_PORT, DiskConfig, FilesystemConfig, HistoryConfig, Limits, Listen, LogConfig,
-    LogLevel, NetworkConfig, Patterns, PlainConfig, SamplerConfig, ServerConfig,
+    CollectorsConfig, Compression, CpuConfig, DEFAULT_PORT, DiskConfig, FilesystemConfig, HistoryConfig, Limits,
+    Listen, LogConfig, LogLevel, NetworkConfig, Patterns, PlainConfig, SamplerConfig, ServerConfig,
 };
 
 impl Default for SamplerConfig {
@@ -114,6 +114,7 @@ impl Default for ServerConfig {
             listen: vec![Listen::Tcp(SocketAddr::from(([127, 0, 0, 1], DEFAULT_PORT)))],
             heartbeat: Duration::from_secs(5),
             shutdown_grace: Duration::from_secs(5),
+            compression: Compression::Auto,
             limits: Limits::default(),
         }
     }

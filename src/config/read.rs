@@ -7,8 +7,8 @@ use std::{
 };
 
 use super::{
-    CollectorsConfig, Config, CpuConfig, DiskConfig, FilesystemConfig, HistoryConfig, Limits, LogConfig, NetworkConfig,
-    Patterns, PlainConfig, SamplerConfig, ServerConfig,
+    CollectorsConfig, Compression, Config, CpuConfig, DiskConfig, FilesystemConfig, HistoryConfig, Limits, LogConfig,
+    LogLevel, NetworkConfig, Patterns, PlainConfig, SamplerConfig, ServerConfig,
     duration::format_duration,
     parse,
     section::{Report, Section},
@@ -68,7 +68,9 @@ fn config(root: &mut Section<'_, '_>) -> Config {
         collectors: root.section("collectors", |section| collectors(section, tick)),
         server: root.section("server", server),
         log: root.section("log", |section| LogConfig {
-            level: section.value("level", LogConfig::default().level, parse::log_level),
+            level: section.value("level", LogConfig::default().level, |value| {
+                parse::choice(value, LogLevel::ALL, LogLevel::name)
+            }),
         }),
         labels: root.section("labels", labels),
         sampler,
@@ -176,6 +178,9 @@ fn server(section: &mut Section<'_, '_>) -> ServerConfig {
         listen,
         heartbeat: duration(section, "heartbeat", default.heartbeat, &HEARTBEAT),
         shutdown_grace: duration(section, "shutdown_grace", default.shutdown_grace, &SHUTDOWN_GRACE),
+        compression: section.value("compression", default.compression, |value| {
+            parse::choice(value, Compression::ALL, Compression::name)
+        }),
         limits: section.section("limits", limits),
     }
 }

@@ -230,8 +230,15 @@ fn any_server() -> impl Strategy<Value = ServerConfig> {
         );
     let listen = vec(any_listen(), 1..4)
         .prop_filter("distinct", |listen| (1..listen.len()).all(|n| !listen[..n].contains(&listen[n])));
-    (listen, millis(1_000, 60_000), millis(0, 300_000), limits).prop_map(
-        |(listen, heartbeat, shutdown_grace, limits)| ServerConfig { listen, heartbeat, shutdown_grace, limits },
+    let compression = select(Compression::ALL.to_vec());
+    (listen, millis(1_000, 60_000), millis(0, 300_000), compression, limits).prop_map(
+        |(listen, heartbeat, shutdown_grace, compression, limits)| ServerConfig {
+            listen,
+            heartbeat,
+            shutdown_grace,
+            compression,
+            limits,
+        },
     )
 }
 

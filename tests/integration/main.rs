@@ -7,6 +7,7 @@
 
 mod architecture;
 mod clients;
+mod compression;
 mod config;
 mod fairness;
 mod folded;
