@@ -11,7 +11,7 @@
 //!
 //! Around them: [`cli`] is what may be typed, [`config`] what the daemon is told to do, [`logging`]
 //! where events go, [`clock`] what time it is, [`descriptors`] how many connections fit, [`vital`] the
-//! threads that must not die.
+//! threads that must not die. `sync` and `fuzzing` let the tests in.
 
 pub mod bucket;
 pub mod cli;
@@ -20,6 +20,9 @@ pub mod collector;
 pub mod config;
 pub mod daemon;
 pub mod descriptors;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod history;
 pub mod hub;
 pub mod logging;
@@ -29,4 +32,5 @@ pub mod sample;
 pub mod sampler;
 pub mod server;
 pub mod signals;
+mod sync;
 pub mod vital;

@@ -4,6 +4,8 @@
 
 mod assets;
 mod connections;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod handshake;
 mod items;
 mod listener;
