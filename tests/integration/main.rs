@@ -20,5 +20,6 @@ mod sampling;
 mod shutdown;
 mod signs_of_life;
 mod slow;
+mod soak;
 mod stream;
 mod support;
