@@ -19,11 +19,13 @@ mod suggest;
 #[cfg(test)]
 mod tests;
 mod tree;
+pub(crate) mod web;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 pub use duration::{format_duration, parse_duration};
 pub use source::{Flag, InvalidConfig, Loaded, SYSTEM_FILE, Source};
+pub use web::{AllowedHost, WebOrigin};
 
 /// The port that hostcast listens at unless told otherwise.
 pub const DEFAULT_PORT: u16 = 7117;
@@ -140,6 +142,10 @@ pub struct HistoryConfig {
 pub struct ServerConfig {
     /// Where to listen.
     pub listen: Vec<Listen>,
+    /// Names of this host that it does not know of itself, as they stand in the address bar of a browser.
+    pub allowed_hosts: Vec<AllowedHost>,
+    /// Origins of other pages that may read what is served here.
+    pub allowed_origins: Vec<WebOrigin>,
     /// The longest silence on a stream: past it a `heartbeat` is sent.
     pub heartbeat: Duration,
     /// How long open connections get to finish when the daemon stops.

@@ -112,6 +112,8 @@ impl Default for ServerConfig {
     fn default() -> Self {
         Self {
             listen: vec![Listen::Tcp(SocketAddr::from(([127, 0, 0, 1], DEFAULT_PORT)))],
+            allowed_hosts: Vec::new(),
+            allowed_origins: Vec::new(),
             heartbeat: Duration::from_secs(5),
             shutdown_grace: Duration::from_secs(5),
             limits: Limits::default(),

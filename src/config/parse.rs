@@ -3,7 +3,7 @@
 use std::{fmt::Display, ops::RangeInclusive, time::Duration};
 
 use super::{
-    Listen, LogLevel,
+    AllowedHost, Listen, LogLevel, WebOrigin,
     duration::{format_duration, parse_duration},
     section::one_of,
     size::{format_size, parse_size},
@@ -80,6 +80,14 @@ pub(super) fn listen(value: &Value) -> Result<Listen, String> {
         Value::Integer(port) => port.to_string().parse(),
         other => string(other, "an address like \"127.0.0.1:7117\"")?.parse(),
     }
+}
+
+pub(super) fn allowed_host(value: &Value) -> Result<AllowedHost, String> {
+    string(value, "a name like \"monitor.example.com\"")?.parse()
+}
+
+pub(super) fn allowed_origin(value: &Value) -> Result<WebOrigin, String> {
+    string(value, "an origin like \"https://example.com\"")?.parse()
 }
 
 pub(super) fn pattern(value: &Value) -> Result<glob::Pattern, String> {

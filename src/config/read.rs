@@ -12,7 +12,7 @@ use super::{
     duration::format_duration,
     parse,
     section::{Report, Section},
-    tree::Table,
+    tree::{Table, Value},
 };
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -174,10 +174,22 @@ fn server(section: &mut Section<'_, '_>) -> ServerConfig {
     }
     ServerConfig {
         listen,
+        allowed_hosts: each(section, "allowed_hosts", "a name or a list of them", parse::allowed_host),
+        allowed_origins: each(section, "allowed_origins", "an origin or a list of them", parse::allowed_origin),
         heartbeat: duration(section, "heartbeat", default.heartbeat, &HEARTBEAT),
         shutdown_grace: duration(section, "shutdown_grace", default.shutdown_grace, &SHUTDOWN_GRACE),
         limits: section.section("limits", limits),
     }
+}
+
+/// A list that is empty by default.
+fn each<T>(
+    section: &mut Section<'_, '_>,
+    key: &'static str,
+    expected: &str,
+    parse: fn(&Value) -> Result<T, String>,
+) -> Vec<T> {
+    section.list(key, expected, parse).into_iter().flatten().map(|(element, _)| element).collect()
 }
 
 fn limits(section: &mut Section<'_, '_>) -> Limits {

@@ -230,8 +230,20 @@ fn any_server() -> impl Strategy<Value = ServerConfig> {
         );
     let listen = vec(any_listen(), 1..4)
         .prop_filter("distinct", |listen| (1..listen.len()).all(|n| !listen[..n].contains(&listen[n])));
-    (listen, millis(1_000, 60_000), millis(0, 300_000), limits).prop_map(
-        |(listen, heartbeat, shutdown_grace, limits)| ServerConfig { listen, heartbeat, shutdown_grace, limits },
+    let hosts =
+        vec(prop_oneof!["[a-z0-9_-]{1,9}(\\.[a-z]{1,9}){0,3}", "\\*\\.[a-z]{1,9}", Just("::1".to_owned())], 0..3)
+            .prop_map(|texts| texts.iter().map(|text| text.parse().unwrap()).collect());
+    let origins = vec("https?://[a-z]{1,9}(:8[0-9]{3})?", 0..3)
+        .prop_map(|texts| texts.iter().map(|text| text.parse().unwrap()).collect());
+    (listen, hosts, origins, millis(1_000, 60_000), millis(0, 300_000), limits).prop_map(
+        |(listen, allowed_hosts, allowed_origins, heartbeat, shutdown_grace, limits)| ServerConfig {
+            listen,
+            allowed_hosts,
+            allowed_origins,
+            heartbeat,
+            shutdown_grace,
+            limits,
+        },
     )
 }
 
