@@ -3,8 +3,8 @@
 use std::{net::SocketAddr, time::Duration};
 
 use super::{
-    CollectorsConfig, CpuConfig, DEFAULT_PORT, DiskConfig, FilesystemConfig, HistoryConfig, Limits, Listen, LogConfig,
-    LogLevel, NetworkConfig, Patterns, PlainConfig, SamplerConfig, ServerConfig,
+    Auth, CollectorsConfig, CpuConfig, DEFAULT_PORT, DiskConfig, FilesystemConfig, HistoryConfig, Limits, Listen,
+    LogConfig, LogLevel, NetworkConfig, Patterns, PlainConfig, SamplerConfig, ServerConfig,
 };
 
 impl Default for SamplerConfig {
@@ -112,6 +112,7 @@ impl Default for ServerConfig {
     fn default() -> Self {
         Self {
             listen: vec![Listen::Tcp(SocketAddr::from(([127, 0, 0, 1], DEFAULT_PORT)))],
+            auth: Auth::default(),
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
             heartbeat: Duration::from_secs(5),

@@ -3,7 +3,7 @@
 use std::{fmt::Display, ops::RangeInclusive, time::Duration};
 
 use super::{
-    AllowedHost, Listen, LogLevel, WebOrigin,
+    AllowedHost, Auth, Listen, LogLevel, WebOrigin,
     duration::{format_duration, parse_duration},
     section::one_of,
     size::{format_size, parse_size},
@@ -96,9 +96,17 @@ pub(super) fn pattern(value: &Value) -> Result<glob::Pattern, String> {
 }
 
 pub(super) fn log_level(value: &Value) -> Result<LogLevel, String> {
-    let names = LogLevel::ALL.map(LogLevel::name);
+    choice(value, LogLevel::ALL, LogLevel::name)
+}
+
+pub(super) fn auth(value: &Value) -> Result<Auth, String> {
+    choice(value, Auth::ALL, Auth::name)
+}
+
+fn choice<T: Copy, const N: usize>(value: &Value, all: [T; N], name: fn(T) -> &'static str) -> Result<T, String> {
+    let names = all.map(name);
     let text = string(value, &format!("one of {}", one_of(&names)))?;
-    LogLevel::ALL.into_iter().find(|level| level.name() == text).ok_or_else(|| {
+    all.into_iter().find(|choice| name(*choice) == text).ok_or_else(|| {
         let near = nearest(text, names.into_iter()).map(|near| format!("; did you mean \"{near}\"?"));
         format!("expected one of {}, found {}{}", one_of(&names), quoted(text), near.unwrap_or_default())
     })

@@ -21,6 +21,7 @@ impl Config {
         page.size("max_size", self.history.max_bytes);
         page.section("server");
         page.list("listen", self.server.listen.iter().map(ToString::to_string));
+        page.text("auth", self.server.auth.name());
         page.list("allowed_hosts", self.server.allowed_hosts.iter().map(ToString::to_string));
         page.list("allowed_origins", self.server.allowed_origins.iter().map(ToString::to_string));
         page.duration("heartbeat", self.server.heartbeat);

@@ -155,12 +155,17 @@ fn patterns(section: &mut Section<'_, '_>, key: &'static str, default: Patterns)
 
 fn server(section: &mut Section<'_, '_>) -> ServerConfig {
     let default = ServerConfig::default();
+    let auth = section.value("auth", default.auth, parse::auth);
     let mut listen = default.listen;
     if let Some(addresses) = section.list("listen", "an address or a list of them", parse::listen) {
         listen = Vec::new();
         for (address, at) in addresses {
             if listen.contains(&address) {
                 section.problem("listen", &at, &format!("{address} is there twice"));
+            } else if let Err(open) = auth.allows(&address)
+                && !section.has_failed("server.auth")
+            {
+                section.problem("listen", &at, &open.to_string());
             } else {
                 listen.push(address);
             }
@@ -174,6 +179,7 @@ fn server(section: &mut Section<'_, '_>) -> ServerConfig {
     }
     ServerConfig {
         listen,
+        auth,
         allowed_hosts: each(section, "allowed_hosts", "a name or a list of them", parse::allowed_host),
         allowed_origins: each(section, "allowed_origins", "an origin or a list of them", parse::allowed_origin),
         heartbeat: duration(section, "heartbeat", default.heartbeat, &HEARTBEAT),

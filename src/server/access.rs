@@ -146,7 +146,8 @@ impl Rules {
     fn is_ours(&self, host: &str, entrance: Entrance) -> bool {
         let Entrance::Ip(entrance) = entrance else { return true };
         // The port is not looked at: one that is forwarded to ours is as good, and a page cannot choose it.
-        parse_ip(host).is_some_and(|ip| ip == entrance || ip.is_loopback())
+        // To connect to 0.0.0.0 is to connect to this host.
+        parse_ip(host).is_some_and(|ip| ip == entrance || ip.is_loopback() || ip.is_unspecified())
             || self.own_names.contains(host)
             || self.allowed_hosts.iter().any(|allowed| allowed.matches(host))
     }

@@ -1,8 +1,14 @@
 //! Attacks on those who may read: pages that should not, by a socket of our own that says what a browser would say.
 
-use std::io::Write as _;
+use std::{
+    io::Write as _,
+    net::{SocketAddr, UdpSocket},
+    process::Command,
+};
 
-use crate::support::{Feed, Http, Pour, Raw, TestDaemon};
+use rustix::process::Signal;
+
+use crate::support::{Address, Feed, Http, Pour, Raw, TestDaemon, program};
 
 /// Every kind of route.
 const ROUTES: [&str; 7] = [
@@ -153,4 +159,27 @@ fn a_unix_socket_takes_whatever_name_its_proxy_passes_on() {
     let foreign = [("Origin", "https://evil.example")];
     assert_eq!(daemon.http().request("GET", "/api/v1/samples", &foreign).status, 403);
     Feed::open(&daemon.address, "history=none", &["hostcast.v1.json"]).hello();
+}
+
+/// An address of this host that others can reach, if it has one.
+fn outer_address() -> Option<SocketAddr> {
+    let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+    // Sends nothing: the kernel only looks up which address it would send from.
+    socket.connect("192.0.2.1:9").ok()?;
+    socket.local_addr().ok().filter(|address| !address.ip().is_loopback())
+}
+
+#[test]
+fn what_is_open_to_others_on_purpose_is_warned_of_and_answers_by_its_address() {
+    let mut daemon = TestDaemon::launch("server.auth = \"none\"", |_| Command::new(program()), "0.0.0.0:0");
+    assert_eq!(daemon.get("/healthz").status, 200);
+    if let Some(outer) = outer_address() {
+        let address = Address::Tcp(SocketAddr::new(outer.ip(), daemon.address.tcp().port()));
+        assert_eq!(Http::connect(&address).get("/healthz").status, 200);
+        // By another entrance that address is a stranger's.
+        assert_eq!(Http::over(daemon.address.connect(), &address).get("/healthz").status, 421);
+    }
+    daemon.signal(Signal::TERM);
+    let (_, log) = daemon.wait();
+    assert!(log.contains("WARN everyone who can reach this address can read this host's metrics"), "{log}");
 }
