@@ -74,6 +74,11 @@ install: ## Install what `make build` has built under PREFIX, and the configurat
 	install -D -m 644 docs/man/hostcast.toml.5 $(DESTDIR)$(PREFIX)/share/man/man5/hostcast.toml.5
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/hostcast README.md ARCHITECTURE.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/hostcast/docs docs/*.md docs/*.png
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	for unit in hostcast.service hostcast.socket; do \
+		sed 's|/usr/bin/|$(PREFIX)/bin/|' systemd/$$unit > $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit; \
+	done
+	install -D -m 644 systemd/hostcast.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/hostcast.conf
 	test -e $(DESTDIR)/etc/hostcast/config.toml || \
 		install -D -m 644 config/config.toml $(DESTDIR)/etc/hostcast/config.toml
 

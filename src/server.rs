@@ -5,6 +5,7 @@
 mod access;
 mod assets;
 mod connections;
+mod handle;
 mod handshake;
 mod items;
 mod listener;
@@ -33,7 +34,6 @@ use tokio::{
 };
 use tracing::debug;
 
-pub use self::listener::BindError;
 use self::{
     access::{Access, Door, Entrance},
     connections::{ConnectionSlot, Connections},
@@ -43,12 +43,14 @@ use self::{
     stream::{Settings, Streams},
     view::Views,
 };
+pub use self::{handle::Handle, listener::BindError};
 use crate::{
     clock::boottime,
-    config::{Config, Listen},
+    config::{Config, Listen, OpenToOthers},
     hub::{Hub, Joined},
     protocol::{Hello, HelloHost, Message},
     sampler::SamplerStatus,
+    service::Inherited,
     vital::OnDeath,
 };
 
@@ -121,6 +123,12 @@ pub enum ServerError {
     /// A place to listen at could not be had.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// A socket that was handed over is none to accept at.
+    #[error("cannot listen at a socket that was handed over")]
+    Inherited(#[source] io::Error),
+    /// A socket that was handed over is open to others.
+    #[error(transparent)]
+    Open(#[from] OpenToOthers),
     /// The kernel did not say where a listener is.
     #[error("cannot tell where a listener is")]
     Address(#[source] io::Error),
@@ -130,17 +138,26 @@ pub enum ServerError {
 }
 
 impl Server {
-    /// Takes the ports and starts the stream's threads. Must be called within a tokio runtime.
+    /// Takes the ports, or those that were handed over instead, and starts the stream's threads. Must be called within
+    /// a tokio runtime.
     pub fn bind(
         config: &Config,
+        inherited: Inherited,
         hub: Hub,
         host: HelloHost,
         sampler: Arc<SamplerStatus>,
         on_death: &OnDeath,
     ) -> Result<Self, ServerError> {
-        let listeners: Vec<_> = config.server.listen.iter().map(Listener::bind).collect::<Result<_, _>>()?;
+        let listeners: Vec<_> = if inherited.is_empty() {
+            config.server.listen.iter().map(Listener::bind).collect::<Result<_, _>>()?
+        } else {
+            Listener::inherit(inherited).map_err(ServerError::Inherited)?
+        };
         let addresses = listeners.iter().map(Listener::address).collect::<io::Result<_>>();
         let addresses = addresses.map_err(ServerError::Address)?;
+        for address in &addresses {
+            config.server.auth.allows(address)?;
+        }
         let limits = &config.server.limits;
         let settings = Settings {
             heartbeat: config.server.heartbeat,

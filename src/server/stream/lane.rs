@@ -8,7 +8,7 @@ use std::{
     io::{self, ErrorKind},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     thread::JoinHandle,
     time::{Duration, Instant, SystemTime},
@@ -69,6 +69,10 @@ struct Shared {
     published: AtomicBool,
     /// Subscribers here and on their way here.
     load: AtomicUsize,
+    /// How often the lane has woken.
+    rounds: AtomicU64,
+    /// How often it had when somebody last asked.
+    rounds_seen: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -97,6 +101,8 @@ impl Lane {
             mail: Mutex::default(),
             published: AtomicBool::new(false),
             load: AtomicUsize::new(0),
+            rounds: AtomicU64::new(1),
+            rounds_seen: AtomicU64::new(0),
         });
         let worker = Worker {
             poll,
@@ -116,6 +122,14 @@ impl Lane {
     /// Subscribers here and on their way here.
     pub(super) fn load(&self) -> usize {
         self.shared.load.load(Ordering::Relaxed)
+    }
+
+    /// Whether it has woken since the last call. It is woken for the next one.
+    pub(super) fn has_moved(&self) -> bool {
+        let rounds = self.shared.rounds.load(Ordering::Relaxed);
+        let moved = self.shared.rounds_seen.swap(rounds, Ordering::Relaxed) != rounds;
+        self.shared.wake();
+        moved
     }
 
     pub(super) fn join(&self, newcomer: Newcomer) {
@@ -187,6 +201,7 @@ impl Worker {
                 assert!(error.kind() == ErrorKind::Interrupted, "cannot wait for sockets: {error}");
                 continue;
             }
+            self.shared.rounds.fetch_add(1, Ordering::Relaxed);
             let now = Instant::now();
             for key in std::mem::take(&mut self.unfinished) {
                 if let Some(subscriber) = self.subscribers.get_mut(key).filter(|subscriber| subscriber.is_unfinished) {
