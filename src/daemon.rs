@@ -153,7 +153,7 @@ fn announce(addresses: &[Listen]) {
         if let Listen::Tcp(address) = listen
             && !address.ip().is_loopback()
         {
-            warn!(%listen, "everyone who can reach this address can read this host's metrics: there is no authentication yet");
+            warn!(%listen, "everyone who can reach this address can read this host's metrics: server.auth is \"none\"");
         }
     }
 }

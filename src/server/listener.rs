@@ -29,8 +29,16 @@ pub(crate) enum Listener {
 /// An accepted connection.
 #[derive(Debug)]
 pub(crate) enum Accepted {
-    Tcp(TcpStream, IpAddr),
+    Tcp(TcpStream, Ends),
     Unix(UnixStream),
+}
+
+/// The addresses of a TCP connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ends {
+    pub(crate) client: IpAddr,
+    /// The one of ours that it came to.
+    pub(crate) ours: IpAddr,
 }
 
 /// A place to listen at could not be had.
@@ -85,7 +93,8 @@ impl Listener {
                 Self::Tcp(listener) => listener.accept().await.and_then(|(stream, peer)| {
                     // A sample is one small frame: waiting to fill a packet would only delay it.
                     stream.set_nodelay(true)?;
-                    Ok(Accepted::Tcp(stream, peer.ip().to_canonical()))
+                    let ours = stream.local_addr()?.ip().to_canonical();
+                    Ok(Accepted::Tcp(stream, Ends { client: peer.ip().to_canonical(), ours }))
                 }),
                 Self::Unix(listener, _) => listener.accept().await.map(|(stream, _)| Accepted::Unix(stream)),
             };

@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test, in helpers too")]
 
+mod access;
 mod architecture;
 mod clients;
 mod compression;
