@@ -19,6 +19,8 @@ function follow(url, subprotocol, seqs, count) {
         const message = JSON.parse(event.data);
         if (message.type === "hello") {
           assert.equal(socket.protocol, subprotocol);
+          // Node's own offers compression only since version 22.
+          assert.ok(!library || socket.extensions.includes("permessage-deflate"), socket.extensions);
           epoch = message.epoch;
         } else if (message.type === "history") {
           seqs.push(...message.samples.map((sample) => sample.seq));
