@@ -152,6 +152,8 @@ pub struct ServerConfig {
     pub heartbeat: Duration,
     /// How long open connections get to finish when the daemon stops.
     pub shutdown_grace: Duration,
+    /// Whether streams are compressed for clients that offer it.
+    pub compression: Compression,
     /// Bounds on what clients may take.
     pub limits: Limits,
 }
@@ -192,6 +194,17 @@ pub struct Limits {
     pub stall_timeout: Duration,
 }
 
+/// Whether streams are compressed (`permessage-deflate`) for clients that offer it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// For clients on other machines: on this one bytes are cheaper than the work.
+    Auto,
+    /// For every client that offers it.
+    Always,
+    /// For none.
+    Never,
+}
+
 /// `[log]`
 #[derive(Clone, Debug, PartialEq)]
 pub struct LogConfig {
@@ -224,6 +237,29 @@ impl Patterns {
     /// The patterns as they were written.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(glob::Pattern::as_str)
+    }
+}
+
+impl Compression {
+    /// Every choice.
+    pub const ALL: [Self; 3] = [Self::Auto, Self::Always, Self::Never];
+
+    /// The choice as the configuration spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Always => "always",
+            Self::Never => "never",
+        }
+    }
+
+    /// Whether it is for a client, which is on this machine or not.
+    pub fn is_for(self, is_local: bool) -> bool {
+        match self {
+            Self::Auto => !is_local,
+            Self::Always => true,
+            Self::Never => false,
+        }
     }
 }
 

@@ -18,6 +18,7 @@ mod samples;
 mod status;
 mod stream;
 mod view;
+mod views;
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -41,12 +42,12 @@ use self::{
     patience::Patient,
     query::Spans,
     stream::{Settings, Streams},
-    view::Views,
+    views::Views,
 };
 pub use self::{handle::Handle, listener::BindError};
 use crate::{
     clock::boottime,
-    config::{Config, Listen, OpenToOthers},
+    config::{Compression, Config, Listen, OpenToOthers},
     hub::{Hub, Joined},
     protocol::{Hello, HelloHost, Message},
     sampler::SamplerStatus,
@@ -97,6 +98,7 @@ pub(crate) struct Context {
     /// When the daemon was started, on `CLOCK_BOOTTIME`.
     pub(crate) started: Duration,
     pub(crate) history_window: Duration,
+    pub(crate) compression: Compression,
 }
 
 /// Who speaks, as every `hello` says it.
@@ -112,6 +114,8 @@ pub(crate) struct Identity {
 pub(crate) struct Peer {
     /// The address, as it stands in the log.
     pub(crate) address: Arc<str>,
+    /// Whether it is on this machine, as far as the address tells: a proxy is, too.
+    pub(crate) is_local: bool,
     /// Where it came in.
     pub(crate) entrance: Entrance,
     pub(crate) slot: ConnectionSlot,
@@ -179,6 +183,7 @@ impl Server {
             stopping: watch::Sender::new(false),
             started: boottime(),
             history_window: config.history.window,
+            compression: config.server.compression,
             hub,
         });
         let follower = Arc::downgrade(&context);
@@ -244,7 +249,8 @@ async fn accept_all(listener: Listener, context: Arc<Context>, timeouts: Timeout
             }
         };
         let address = ip.map_or_else(|| "unix".into(), |ip| ip.to_string().into());
-        let peer = Peer { address, entrance, slot };
+        let is_local = ip.is_none_or(|ip| ip.to_canonical().is_loopback());
+        let peer = Peer { address, is_local, entrance, slot };
         let context = Arc::clone(&context);
         let service = service.clone();
         match accepted {

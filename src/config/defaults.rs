@@ -3,8 +3,8 @@
 use std::{net::SocketAddr, time::Duration};
 
 use super::{
-    Auth, CollectorsConfig, CpuConfig, DEFAULT_PORT, DiskConfig, FilesystemConfig, HistoryConfig, Limits, Listen,
-    LogConfig, LogLevel, NetworkConfig, Patterns, PlainConfig, SamplerConfig, ServerConfig,
+    Auth, CollectorsConfig, Compression, CpuConfig, DEFAULT_PORT, DiskConfig, FilesystemConfig, HistoryConfig, Limits,
+    Listen, LogConfig, LogLevel, NetworkConfig, Patterns, PlainConfig, SamplerConfig, ServerConfig,
 };
 
 impl Default for SamplerConfig {
@@ -117,6 +117,7 @@ impl Default for ServerConfig {
             allowed_origins: Vec::new(),
             heartbeat: Duration::from_secs(5),
             shutdown_grace: Duration::from_secs(5),
+            compression: Compression::Auto,
             limits: Limits::default(),
         }
     }

@@ -3,7 +3,7 @@
 use std::{fmt::Display, ops::RangeInclusive, time::Duration};
 
 use super::{
-    AllowedHost, Auth, Listen, LogLevel, WebOrigin,
+    AllowedHost, Auth, Compression, Listen, LogLevel, WebOrigin,
     duration::{format_duration, parse_duration},
     section::one_of,
     size::{format_size, parse_size},
@@ -97,6 +97,10 @@ pub(super) fn pattern(value: &Value) -> Result<glob::Pattern, String> {
 
 pub(super) fn log_level(value: &Value) -> Result<LogLevel, String> {
     choice(value, LogLevel::ALL, LogLevel::name)
+}
+
+pub(super) fn compression(value: &Value) -> Result<Compression, String> {
+    choice(value, Compression::ALL, Compression::name)
 }
 
 pub(super) fn auth(value: &Value) -> Result<Auth, String> {

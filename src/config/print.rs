@@ -26,6 +26,7 @@ impl Config {
         page.list("allowed_origins", self.server.allowed_origins.iter().map(ToString::to_string));
         page.duration("heartbeat", self.server.heartbeat);
         page.duration("shutdown_grace", self.server.shutdown_grace);
+        page.text("compression", self.server.compression.name());
         let limits = &self.server.limits;
         page.section("server.limits");
         page.entry("max_connections", limits.max_connections);

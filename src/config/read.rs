@@ -184,6 +184,7 @@ fn server(section: &mut Section<'_, '_>) -> ServerConfig {
         allowed_origins: each(section, "allowed_origins", "an origin or a list of them", parse::allowed_origin),
         heartbeat: duration(section, "heartbeat", default.heartbeat, &HEARTBEAT),
         shutdown_grace: duration(section, "shutdown_grace", default.shutdown_grace, &SHUTDOWN_GRACE),
+        compression: section.value("compression", default.compression, parse::compression),
         limits: section.section("limits", limits),
     }
 }

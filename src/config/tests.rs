@@ -236,14 +236,16 @@ fn any_server() -> impl Strategy<Value = ServerConfig> {
     let origins = vec("https?://[a-z]{1,9}(:8[0-9]{3})?", 0..3)
         .prop_map(|texts| texts.iter().map(|text| text.parse().unwrap()).collect());
     let auth = select(Auth::ALL.to_vec());
-    (listen, auth, hosts, origins, millis(1_000, 60_000), millis(0, 300_000), limits).prop_map(
-        |(listen, auth, allowed_hosts, allowed_origins, heartbeat, shutdown_grace, limits)| ServerConfig {
+    let compression = select(Compression::ALL.to_vec());
+    (listen, auth, hosts, origins, millis(1_000, 60_000), millis(0, 300_000), compression, limits).prop_map(
+        |(listen, auth, allowed_hosts, allowed_origins, heartbeat, shutdown_grace, compression, limits)| ServerConfig {
             auth: if listen.iter().any(|listen| auth.allows(listen).is_err()) { Auth::None } else { auth },
             listen,
             allowed_hosts,
             allowed_origins,
             heartbeat,
             shutdown_grace,
+            compression,
             limits,
         },
     )

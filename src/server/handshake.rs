@@ -1,12 +1,14 @@
 //! The opening handshake of RFC 6455, and the moment in which the socket changes hands: from hyper
 //! to a lane of the stream.
 
+mod deflate;
+
 use std::sync::Arc;
 
 use headers::{HeaderMapExt, SecWebsocketAccept, SecWebsocketKey, SecWebsocketVersion, Upgrade};
 use hyper::{
     HeaderMap, StatusCode,
-    header::{CONNECTION, HeaderValue, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, UPGRADE},
+    header::{CONNECTION, HeaderValue, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, UPGRADE},
     upgrade::{OnUpgrade, Parts, Upgraded},
 };
 use hyper_util::rt::TokioIo;
@@ -20,7 +22,7 @@ use super::{
     problem::Problem,
     query::StreamQuery,
     stream::{Newcomer, Socket},
-    view::Wishes,
+    views::Wishes,
 };
 use crate::{hub::Start, protocol::Encoding};
 
@@ -40,7 +42,9 @@ pub(crate) fn accept(
         context.hub.join(query.start).map_err(|error| Problem::parameter("since", error))?;
     }
     let chosen = encoding.unwrap_or(Encoding::Json);
-    let wishes = Wishes { encoding: chosen, metrics: query.metrics, buckets: query.buckets };
+    let compression = deflate::negotiate(headers).filter(|_| context.compression.is_for(peer.is_local));
+    let is_compressed = compression.is_some();
+    let wishes = Wishes { encoding: chosen, metrics: query.metrics, buckets: query.buckets, is_compressed };
     let view = context.views.get(wishes);
     let view = view.map_err(|error| Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()))?;
 
@@ -67,6 +71,9 @@ pub(crate) fn accept(
     headers.typed_insert(SecWebsocketAccept::from(key));
     if let Some(encoding) = encoding {
         headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(encoding.subprotocol()));
+    }
+    if let Some(compression) = compression {
+        headers.insert(SEC_WEBSOCKET_EXTENSIONS, compression);
     }
     Ok(response)
 }

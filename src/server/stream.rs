@@ -4,6 +4,7 @@
 //! The HTTP server makes the handshake and then lets go of the socket. A [`lane`] owns it from there
 //! on. Nothing here knows HTTP, and nothing above knows WebSocket frames.
 
+mod deflate;
 pub(super) mod frame;
 mod lane;
 mod outbox;
@@ -22,7 +23,11 @@ use std::{
 use serde::Serialize;
 
 use self::lane::Lane;
-pub(crate) use self::{lane::Settings, socket::Socket};
+pub(crate) use self::{
+    deflate::{Deflater, WINDOW_BITS},
+    lane::Settings,
+    socket::Socket,
+};
 use super::{connections::ConnectionSlot, view::View};
 use crate::{
     hub::{Hub, Joined, Start},

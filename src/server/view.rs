@@ -1,5 +1,5 @@
-//! A view is what a group of subscribers has in common: the same subprotocol and the same metrics.
-//! It turns samples into frames, each once, and lends the bytes to all of them.
+//! A view is what a group of subscribers has in common: the same choice of subprotocol, metrics,
+//! buckets and compression. It turns samples into frames, each once, and lends the bytes to all.
 //!
 //! Invariants: a view that nobody looks at encodes nothing and does not exist. What waits for slow
 //! subscribers is bounded per view, not per subscriber: they hold positions, not copies.
@@ -17,12 +17,13 @@ use bytes::Bytes;
 
 use super::{
     items::{self, Batch, Item},
-    stream::frame,
+    stream::{Deflater, frame},
+    views::Wishes,
 };
 use crate::{
     bucket::Buckets,
     hub::{Hub, Joined},
-    protocol::{Encoding, Message, MetricFilter, Notice, Projection},
+    protocol::{Encoding, Message, Notice, Projection},
     sample::Schema,
 };
 
@@ -37,11 +38,9 @@ const MAX_ALIGNMENT: u64 = 16;
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct View {
-    encoding: Encoding,
-    filter: MetricFilter,
-    /// Where several samples are folded into one message.
-    buckets: Option<Buckets>,
+    wishes: Wishes,
     hub: Hub,
+    deflater: Arc<Deflater>,
     /// Bytes of encoded frames that may wait for the slowest live subscriber.
     max_backlog: usize,
     /// Counts every sample that any view encodes, once for each time.
@@ -104,8 +103,23 @@ pub(crate) struct Chunk {
 }
 
 impl View {
+    pub(super) fn new(
+        wishes: Wishes,
+        hub: Hub,
+        deflater: Arc<Deflater>,
+        max_backlog: usize,
+        encodings: Arc<AtomicU64>,
+    ) -> Self {
+        Self { wishes, hub, deflater, max_backlog, encodings, state: Mutex::default() }
+    }
+
     pub(crate) fn encoding(&self) -> Encoding {
-        self.encoding
+        self.wishes.encoding
+    }
+
+    /// Whether its frames are compressed, and those of its clients may be.
+    pub(crate) fn is_compressed(&self) -> bool {
+        self.wishes.is_compressed
     }
 
     pub(crate) fn hub(&self) -> &Hub {
@@ -114,7 +128,7 @@ impl View {
 
     /// The first sample that a subscriber gets who has just joined.
     pub(crate) fn beginning(&self, joined: &Joined) -> u64 {
-        items::beginning(&self.hub, self.buckets, joined)
+        items::beginning(&self.hub, self.wishes.buckets, joined)
     }
 
     /// The live sample that begins with `seq`.
@@ -133,7 +147,7 @@ impl View {
         if waiting > 1 && waiting * bytes_a_sample > self.max_backlog as u64 {
             return Next::Dropped { resume_at: next_seq };
         }
-        let found = Batch::from(&self.hub, self.buckets, seq, 1);
+        let found = Batch::from(&self.hub, self.wishes.buckets, seq, 1);
         match found.items.first() {
             Some(item) if found.lost.is_none() => {
                 let live = self.encode_live(&mut state, seq, item);
@@ -148,7 +162,7 @@ impl View {
     /// Whether the bucket that begins with `seq` may still grow.
     fn is_open(&self, seq: u64) -> bool {
         let is_open = |buckets: Buckets| Some(buckets.are_together(&*self.hub.get(seq)?, &*self.hub.newest()?));
-        self.buckets.and_then(is_open).unwrap_or(false)
+        self.wishes.buckets.and_then(is_open).unwrap_or(false)
     }
 
     fn encode_live(&self, state: &mut State, first_seq: u64, item: &Item) -> Live {
@@ -156,7 +170,7 @@ impl View {
         let projection = self.projection(state, item.schema());
         item.message(&projection, &mut text);
         self.encodings.fetch_add(1, Ordering::Relaxed);
-        let (frame, schema) = (frame::text(&text), Arc::clone(item.schema()));
+        let (frame, schema) = (self.frame(&text), Arc::clone(item.schema()));
         Live { first_seq, next_seq: item.next_seq(), frame, schema }
     }
 
@@ -195,7 +209,7 @@ impl View {
     fn encode_chunk(&self, state: &mut State, seq: u64) -> Chunk {
         const TAIL: &[u8] = br#"],"complete":false}"#;
         let as_of = self.hub.next_seq();
-        let run = Batch::from(&self.hub, self.buckets, seq, MAX_CHUNK_SAMPLES);
+        let run = Batch::from(&self.hub, self.wishes.buckets, seq, MAX_CHUNK_SAMPLES);
         let schema = match run.items.first() {
             Some(first) => Some(Arc::clone(first.schema())),
             None => self.hub.newest().map(|newest| Arc::clone(&newest.reading.schema)),
@@ -206,7 +220,7 @@ impl View {
         let mut ends = Vec::new();
         for item in &run.items {
             let same_schema = schema.as_ref().is_some_and(|schema| schema.revision == item.schema().revision);
-            if self.encoding == Encoding::Compact && !same_schema {
+            if self.wishes.encoding == Encoding::Compact && !same_schema {
                 break;
             }
             let before = text.len();
@@ -217,7 +231,7 @@ impl View {
             item.object(&projection, &mut text);
             if text.len() + TAIL.len() > MAX_CHUNK_BYTES && !ends.is_empty() {
                 text.truncate(before);
-                if self.buckets.is_none() {
+                if self.wishes.buckets.is_none() {
                     align(&mut ends, run.first_seq);
                 }
                 text.truncate(*ends.last().unwrap_or(&before));
@@ -232,14 +246,14 @@ impl View {
         let next_seq = last.map_or(run.first_seq, Item::next_seq);
         let complete = run.reaches_newest && ends.len() == run.items.len();
         text.extend_from_slice(if complete { br#"],"complete":true}"# } else { TAIL });
-        Chunk { frame: frame::text(&text), schema, lost: run.lost, next_seq, complete, as_of }
+        Chunk { frame: self.frame(&text), schema, lost: run.lost, next_seq, complete, as_of }
     }
 
     /// The `schema` message: of this schema in compact, where the order of values depends on it; of
     /// the newest one in json, where it comes only once.
     pub(crate) fn schema_frame(&self, schema: &Arc<Schema>) -> Bytes {
         let newest = self.hub.newest().map(|newest| Arc::clone(&newest.reading.schema));
-        let schema = match self.encoding {
+        let schema = match self.wishes.encoding {
             Encoding::Compact => schema,
             Encoding::Json => newest.as_ref().unwrap_or(schema),
         };
@@ -248,7 +262,7 @@ impl View {
             Some((revision, frame)) if *revision == schema.revision => frame.clone(),
             _ => {
                 let message = self.projection(&mut state, schema).schema_message(schema);
-                let frame = frame::text(&message.to_text());
+                let frame = self.frame(&message.to_text());
                 state.schema_frame = Some((schema.revision, frame.clone()));
                 frame
             }
@@ -274,7 +288,7 @@ impl View {
             schema
                 .series
                 .iter()
-                .filter(|series| self.filter.wants(series))
+                .filter(|series| self.wishes.metrics.wants(series))
                 .map(|series| series.id.to_string())
                 .collect()
         };
@@ -284,14 +298,19 @@ impl View {
             added: after.difference(&before).cloned().collect(),
             removed: before.difference(&after).cloned().collect(),
         };
-        (before != after).then(|| frame::text(&Message::Notice(notice).to_text()))
+        (before != after).then(|| self.frame(&Message::Notice(notice).to_text()))
+    }
+
+    /// A whole message for everyone here.
+    fn frame(&self, text: &[u8]) -> Bytes {
+        if self.wishes.is_compressed { self.deflater.text(text) } else { frame::text(text) }
     }
 
     fn projection(&self, state: &mut State, schema: &Schema) -> Arc<Projection> {
         match &state.projection {
             Some((revision, projection)) if *revision == schema.revision => Arc::clone(projection),
             _ => {
-                let projection = Arc::new(Projection::new(self.encoding, &self.filter, schema));
+                let projection = Arc::new(Projection::new(self.wishes.encoding, &self.wishes.metrics, schema));
                 state.projection = Some((schema.revision, Arc::clone(&projection)));
                 projection
             }
@@ -310,88 +329,6 @@ fn align(ends: &mut Vec<usize>, first: u64) {
     let alignment = MAX_ALIGNMENT.min(1 << count.ilog2());
     let beyond = (first + count) % alignment;
     ends.truncate((count - beyond) as usize);
-}
-
-/// What makes one view different from another.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Wishes {
-    pub(crate) encoding: Encoding,
-    pub(crate) metrics: MetricFilter,
-    pub(crate) buckets: Option<Buckets>,
-}
-
-impl Wishes {
-    /// Whether nothing is left out and nothing folded.
-    fn are_plain(&self) -> bool {
-        self.metrics.is_all() && self.buckets.is_none()
-    }
-}
-
-/// Every view that someone looks at.
-#[derive(Debug)]
-pub(crate) struct Views {
-    hub: Hub,
-    max_backlog: usize,
-    encodings: Arc<AtomicU64>,
-    refusals: AtomicU64,
-    in_use: Mutex<HashMap<Wishes, Weak<View>>>,
-}
-
-/// More different choices than this at a time are refused: each may hold a backlog. All metrics, as
-/// they are, can always be had, so that nobody can keep the dashboard and the recorders out.
-const MAX_CHOICES: usize = 256;
-
-/// Too many different views are being looked at.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "{MAX_CHOICES} different choices of metrics and every are being streamed already: ask for one of those, or for all"
-)]
-pub(crate) struct TooManyViews;
-
-impl Views {
-    pub(crate) fn new(hub: Hub, max_backlog: usize) -> Self {
-        Self { hub, max_backlog, encodings: Arc::default(), refusals: AtomicU64::new(0), in_use: Mutex::default() }
-    }
-
-    /// The view of this kind, which is new if nobody else looks at it.
-    pub(crate) fn get(&self, wishes: Wishes) -> Result<Arc<View>, TooManyViews> {
-        let mut in_use = self.in_use.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(view) = in_use.get(&wishes).and_then(Weak::upgrade) {
-            return Ok(view);
-        }
-        in_use.retain(|_, view| view.strong_count() > 0);
-        if !wishes.are_plain() && in_use.keys().filter(|wishes| !wishes.are_plain()).count() >= MAX_CHOICES {
-            self.refusals.fetch_add(1, Ordering::Relaxed);
-            return Err(TooManyViews);
-        }
-        let view = Arc::new(View {
-            encoding: wishes.encoding,
-            filter: wishes.metrics.clone(),
-            buckets: wishes.buckets,
-            hub: self.hub.clone(),
-            max_backlog: self.max_backlog,
-            encodings: Arc::clone(&self.encodings),
-            state: Mutex::default(),
-        });
-        in_use.insert(wishes, Arc::downgrade(&view));
-        Ok(view)
-    }
-
-    /// Samples that were encoded since the start, in whatever view.
-    pub(crate) fn encodings(&self) -> u64 {
-        self.encodings.load(Ordering::Relaxed)
-    }
-
-    /// Subscribers that were refused since the start, because theirs would have been one view too many.
-    pub(crate) fn refusals(&self) -> u64 {
-        self.refusals.load(Ordering::Relaxed)
-    }
-
-    /// How many views are being looked at.
-    pub(crate) fn count(&self) -> usize {
-        let views = self.in_use.lock().unwrap_or_else(PoisonError::into_inner);
-        views.values().filter(|view| view.strong_count() > 0).count()
-    }
 }
 
 #[cfg(test)]

@@ -178,7 +178,7 @@ fn curl_follows_the_feed() {
     let url = format!("http://{}/api/v1/samples?format=ndjson&follow=true&last=none", daemon.address);
     let mut command = Command::new("curl");
     let Ok(mut curl) = command.args(["-sN", &url]).stdin(Stdio::null()).stdout(Stdio::piped()).spawn() else {
-        println!("skipped: curl is not installed");
+        crate::support::skipped("curl is not installed");
         return;
     };
     let lines = std::io::BufReader::new(curl.stdout.take().unwrap()).lines();

@@ -8,12 +8,15 @@
 mod access;
 mod architecture;
 mod clients;
+mod compression;
 mod config;
+mod fairness;
 mod folded;
-mod frames;
 mod http;
 mod limits;
+mod requests;
 mod resume;
+mod rfc6455;
 mod sampling;
 mod service;
 mod shutdown;

@@ -105,8 +105,8 @@ fn a_second_signal_ends_it_at_once() {
 /// What `hostcast serve` says when it cannot listen there.
 fn cannot_listen(listen: &str) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hostcast"));
-    command.args(["serve", "--log-level", "error", "--listen", listen]).env_clear().env("HOSTCAST_SERVER_AUTH", "none");
-    let output = command.output().unwrap();
+    command.args(["serve", "--log-level", "error", "--listen", listen]);
+    let output = command.env_clear().env("HOSTCAST_SERVER_AUTH", "none").output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(output.stdout, b"");
     let stderr = String::from_utf8(output.stderr).unwrap();

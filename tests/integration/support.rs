@@ -1,11 +1,14 @@
 //! What the tests stand on: a daemon, a server without a sampler, and clients for both.
 
+use std::io::Write as _;
+
 mod account;
 mod daemon;
 mod feed;
 mod http;
 mod pour;
 mod raw;
+mod scene;
 mod wire;
 
 pub(crate) use self::{
@@ -15,6 +18,7 @@ pub(crate) use self::{
     http::{Http, Response},
     pour::{Pour, WIDE, reading, room_for, schema},
     raw::{Raw, opcode},
+    scene::Scene,
     wire::{Address, PATIENCE, Wire},
 };
 
@@ -28,4 +32,10 @@ pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
         assert!(started.elapsed() < PATIENCE, "did not happen: {what}");
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
+}
+
+/// Says that a test cannot run here, and why.
+pub(crate) fn skipped(why: &str) {
+    // Not `println`, which the runner swallows where a test passes.
+    let _ = writeln!(std::io::stderr(), "skipped: {why}");
 }

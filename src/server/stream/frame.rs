@@ -22,6 +22,8 @@ const MAX_DATA_PAYLOAD: u64 = 4 << 10;
 const MAX_PARTIAL: usize = 6 + MAX_CONTROL_PAYLOAD - 1;
 
 const FIN: u8 = 0x80;
+/// The payload is compressed (RFC 7692, section 6).
+const COMPRESSED: u8 = 0x40;
 const RESERVED: u8 = 0x70;
 const MASKED: u8 = 0x80;
 /// Instead of a short length: the length stands in the next two, or eight, bytes (section 5.2).
@@ -36,6 +38,11 @@ const PONG: u8 = 0xA;
 /// A whole text message in one frame. A server does not mask, so the same bytes serve everyone.
 pub(crate) fn text(payload: &[u8]) -> Bytes {
     encode(TEXT, payload)
+}
+
+/// A whole text message in one frame whose payload was compressed.
+pub(super) fn compressed_text(payload: &[u8]) -> Bytes {
+    encode(COMPRESSED | TEXT, payload)
 }
 
 /// A ping without payload: the answer matters, not what is in it.
@@ -59,9 +66,9 @@ pub(super) fn closing(code: Option<u16>) -> Bytes {
     encode(CLOSE, &code.map(u16::to_be_bytes).map_or_else(Vec::new, Vec::from))
 }
 
-fn encode(opcode: u8, payload: &[u8]) -> Bytes {
+fn encode(first: u8, payload: &[u8]) -> Bytes {
     let mut frame = BytesMut::with_capacity(payload.len() + 10);
-    frame.put_u8(FIN | opcode);
+    frame.put_u8(FIN | first);
     match payload.len() {
         length @ 0..=125 => frame.put_u8(length as u8),
         length @ 126..=0xFFFF => {
@@ -128,6 +135,8 @@ impl Violation {
 #[derive(Debug, Default)]
 pub(super) struct FrameReader {
     partial: Vec<u8>,
+    /// Whether messages may be compressed, which changes nothing but why they are refused.
+    allows_compressed: bool,
 }
 
 /// A frame's fixed part, once enough of it is there.
@@ -139,17 +148,21 @@ struct Header {
 }
 
 impl FrameReader {
+    pub(super) fn new(allows_compressed: bool) -> Self {
+        Self { partial: Vec::new(), allows_compressed }
+    }
+
     /// Feeds bytes; `each` gets every complete frame and says whether to go on.
     ///
     /// A data frame is judged by its header alone: its payload is never held.
     pub(super) fn feed(&mut self, mut bytes: &[u8], mut each: impl FnMut(Incoming) -> bool) {
         if self.partial.is_empty() {
-            let consumed = take_frames(bytes, &mut each);
+            let consumed = take_frames(bytes, self.allows_compressed, &mut each);
             bytes = &bytes[consumed..];
             self.partial.extend_from_slice(bytes);
         } else {
             self.partial.extend_from_slice(bytes);
-            let consumed = take_frames(&self.partial, &mut each);
+            let consumed = take_frames(&self.partial, self.allows_compressed, &mut each);
             self.partial.drain(..consumed);
         }
         // A burst must not leave its size behind: there may be many thousands of readers.
@@ -158,11 +171,11 @@ impl FrameReader {
 }
 
 /// Hands out the complete frames in `bytes` and returns how many bytes they took.
-fn take_frames(bytes: &[u8], each: &mut impl FnMut(Incoming) -> bool) -> usize {
+fn take_frames(bytes: &[u8], allows_compressed: bool, each: &mut impl FnMut(Incoming) -> bool) -> usize {
     let mut taken = 0;
     loop {
         let rest = &bytes[taken..];
-        match parse_header(rest) {
+        match parse_header(rest, allows_compressed) {
             Ok(Some(header)) if header.end <= rest.len() => {
                 taken += header.end;
                 if !each(control_frame(&header, rest)) {
@@ -179,10 +192,12 @@ fn take_frames(bytes: &[u8], each: &mut impl FnMut(Incoming) -> bool) -> usize {
 }
 
 /// `None` while too little is there to tell.
-fn parse_header(bytes: &[u8]) -> Result<Option<Header>, Violation> {
+fn parse_header(bytes: &[u8], allows_compressed: bool) -> Result<Option<Header>, Violation> {
     let &[first, second, ref rest @ ..] = bytes else { return Ok(None) };
     let opcode = first & 0x0F;
-    if first & RESERVED != 0 || second & MASKED == 0 {
+    let is_message = matches!(opcode, TEXT | BINARY);
+    let allowed = if allows_compressed && is_message { COMPRESSED } else { 0 };
+    if first & RESERVED & !allowed != 0 || second & MASKED == 0 {
         return Err(Violation::Protocol);
     }
     let length = second & !MASKED;
@@ -276,7 +291,10 @@ mod tests {
     }
 
     fn read_in_pieces(bytes: &[u8], piece: usize) -> Vec<Incoming> {
-        let mut reader = FrameReader::default();
+        read_by(FrameReader::default(), bytes, piece)
+    }
+
+    fn read_by(mut reader: FrameReader, bytes: &[u8], piece: usize) -> Vec<Incoming> {
         let mut seen = Vec::new();
         for bytes in bytes.chunks(piece) {
             reader.feed(bytes, |frame| {
@@ -330,6 +348,15 @@ mod tests {
         for bit in [0x40, 0x20, 0x10] {
             assert_eq!(violation(&[FIN | bit | PING, MASKED, 0, 0, 0, 0]), Violation::Protocol);
         }
+    }
+
+    #[test]
+    fn a_compressed_message_is_refused_as_a_message_where_compression_was_negotiated() {
+        let read = |first: u8| read_by(FrameReader::new(true), &[first, MASKED, 0, 0, 0, 0], usize::MAX);
+        let violation = |violation| [Incoming::Violation(violation)];
+        assert_eq!(read(FIN | COMPRESSED | TEXT), violation(Violation::Data));
+        assert_eq!(read(FIN | COMPRESSED | PING), violation(Violation::Protocol));
+        assert_eq!(read(FIN | 0x20 | TEXT), violation(Violation::Protocol));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! that sent something, so a subscriber needs no task, no timer and no read buffer of its own.
 
 use std::{
+    collections::VecDeque,
     io::{self, ErrorKind},
     sync::{
         Arc, Mutex, PoisonError,
@@ -32,6 +33,9 @@ use crate::{
 
 const WAKER: Token = Token(usize::MAX);
 const READ_BUFFER_BYTES: usize = 16 << 10;
+/// How long those who have much to do are served at a stretch, before a new sample is looked for: a
+/// crowd that reads history must not delay those who have caught up.
+const SLICE: Duration = Duration::from_millis(5);
 
 /// The clockwork of a stream.
 #[derive(Clone, Debug)]
@@ -111,7 +115,7 @@ impl Lane {
             settings,
             stats,
             subscribers: Slab::new(),
-            unfinished: Vec::new(),
+            unfinished: VecDeque::new(),
             buffer: vec![0; READ_BUFFER_BYTES].into(),
             draining: None,
         };
@@ -183,8 +187,8 @@ struct Worker {
     settings: Settings,
     stats: Arc<StreamStats>,
     subscribers: Slab<Subscriber>,
-    /// Who had more to do when their turn was over.
-    unfinished: Vec<usize>,
+    /// Who has more to do, and waits for a turn: above all those who read history.
+    unfinished: VecDeque<usize>,
     /// Lent to whoever is being read from.
     buffer: Box<[u8]>,
     /// What to say to whoever still comes, once the daemon stops.
@@ -203,12 +207,6 @@ impl Worker {
             }
             self.shared.rounds.fetch_add(1, Ordering::Relaxed);
             let now = Instant::now();
-            for key in std::mem::take(&mut self.unfinished) {
-                if let Some(subscriber) = self.subscribers.get_mut(key).filter(|subscriber| subscriber.is_unfinished) {
-                    subscriber.is_unfinished = false;
-                    self.read_and_write(key, now);
-                }
-            }
             let mut woken = false;
             for event in &events {
                 match event.token() {
@@ -222,6 +220,7 @@ impl Worker {
             if self.shared.published.swap(false, Ordering::Acquire) {
                 self.write_to_all(now);
             }
+            self.serve_unfinished(now);
             if now >= next_tick {
                 self.tick(now);
                 next_tick = now + self.settings.tick();
@@ -288,17 +287,18 @@ impl Worker {
 
     fn react(&mut self, key: usize, event: &Event, now: Instant) {
         if event.is_readable() || event.is_read_closed() || event.is_error() {
-            self.read_and_write(key, now);
-        } else {
-            self.write(key, now);
+            self.read(key, now);
+        }
+        match self.subscribers.get(key) {
+            Some(subscriber) if subscriber.reads_history() => self.settle(key, Turn::Yields),
+            _ => self.write(key, now),
         }
     }
 
-    fn read_and_write(&mut self, key: usize, now: Instant) {
+    fn read(&mut self, key: usize, now: Instant) {
         let Some(subscriber) = self.subscribers.get_mut(key) else { return };
         let turn = subscriber.read(&mut self.buffer, now);
         self.settle(key, turn);
-        self.write(key, now);
     }
 
     fn write(&mut self, key: usize, now: Instant) {
@@ -307,9 +307,30 @@ impl Worker {
         self.settle(key, turn);
     }
 
+    /// Writes what is new. Who reads history has a turn coming, or waits for its socket.
+    fn write_live(&mut self, key: usize, now: Instant) {
+        if self.subscribers.get(key).is_some_and(|subscriber| !subscriber.reads_history()) {
+            self.write(key, now);
+        }
+    }
+
     fn write_to_all(&mut self, now: Instant) {
         for key in 0..self.subscribers.capacity() {
-            self.write(key, now);
+            self.write_live(key, now);
+        }
+    }
+
+    fn serve_unfinished(&mut self, now: Instant) {
+        let begun = Instant::now();
+        while let Some(key) = self.unfinished.pop_front() {
+            if let Some(subscriber) = self.subscribers.get_mut(key).filter(|subscriber| subscriber.is_unfinished) {
+                subscriber.is_unfinished = false;
+                self.read(key, now);
+                self.write(key, now);
+            }
+            if begun.elapsed() >= SLICE {
+                break;
+            }
         }
     }
 
@@ -317,11 +338,11 @@ impl Worker {
         let heartbeat = self.heartbeat();
         for key in 0..self.subscribers.capacity() {
             // First every sample that the heartbeat may name: it must not run ahead of them.
-            self.write(key, now);
+            self.write_live(key, now);
             let Some(subscriber) = self.subscribers.get_mut(key) else { continue };
             let turn = subscriber.tick(now, &self.settings, &heartbeat);
             self.settle(key, turn);
-            self.write(key, now);
+            self.write_live(key, now);
         }
     }
 
@@ -337,7 +358,7 @@ impl Worker {
                 if let Some(subscriber) = self.subscribers.get_mut(key)
                     && !std::mem::replace(&mut subscriber.is_unfinished, true)
                 {
-                    self.unfinished.push(key);
+                    self.unfinished.push_back(key);
                 }
             }
             Turn::Gone => {

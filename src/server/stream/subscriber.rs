@@ -112,10 +112,10 @@ impl Subscriber {
             socket,
             _slot: slot,
             cursor: view.beginning(joined),
+            reader: FrameReader::new(view.is_compressed()),
             view,
             schema: None,
             phase: Phase::History { _chunk: None },
-            reader: FrameReader::default(),
             outbox,
             stalled_since: None,
             last_sent: now,
@@ -127,6 +127,11 @@ impl Subscriber {
 
     pub(super) fn socket(&mut self) -> &mut Socket {
         &mut self.socket
+    }
+
+    /// Whether it may take many turns until it has caught up.
+    pub(super) fn reads_history(&self) -> bool {
+        matches!(self.phase, Phase::History { .. })
     }
 
     /// Writes until the socket is full or nothing is left to say.
@@ -343,7 +348,8 @@ impl Subscriber {
             self.outbox.push_ping(frame::ping());
         }
         let silence = now.saturating_duration_since(self.last_sent);
-        if silence >= settings.heartbeat && self.outbox.is_empty() {
+        // While it reads history the heartbeat would name samples that it does not have yet.
+        if silence >= settings.heartbeat && self.outbox.is_empty() && !self.reads_history() {
             self.queue(heartbeat.clone(), now);
         }
         Turn::Waits

@@ -6,7 +6,7 @@ use crate::{
     protocol::{Encoding, Heartbeat, MetricFilter},
     server::{
         connections::Connections,
-        view::{Views, Wishes},
+        views::{Views, Wishes},
     },
 };
 
@@ -31,7 +31,8 @@ fn a_lane_that_hangs_is_noticed() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
     let _guard = runtime.enter();
     let (ours, _theirs) = tokio::net::UnixStream::pair().unwrap();
-    let wishes = Wishes { encoding: Encoding::Json, metrics: MetricFilter::default(), buckets: None };
+    let wishes =
+        Wishes { encoding: Encoding::Json, metrics: MetricFilter::default(), buckets: None, is_compressed: false };
     streams.join(Newcomer {
         socket: Socket::from_unix(ours).unwrap(),
         slot: Connections::new(&Limits::default()).admit(None).unwrap(),

@@ -4,11 +4,13 @@ use std::time::{Duration, SystemTime};
 
 use super::*;
 use crate::{
+    bucket::Buckets,
     config::HistoryConfig,
     hub::Start,
     metric,
-    protocol::{HistoryChunk, WireValues},
+    protocol::{Encoding, HistoryChunk, MetricFilter, WireValues},
     sample::{Reading, Series},
+    server::views::{MAX_CHOICES, Views},
 };
 
 const BACKLOG: usize = 8 << 10;
@@ -38,7 +40,7 @@ fn fixture(window: Duration) -> (Hub, Views) {
 }
 
 fn wishes(encoding: Encoding, metrics: MetricFilter) -> Wishes {
-    Wishes { encoding, metrics, buckets: None }
+    Wishes { encoding, metrics, buckets: None, is_compressed: false }
 }
 
 fn view(views: &Views, encoding: Encoding) -> Arc<View> {
@@ -247,7 +249,7 @@ fn too_many_different_views_are_refused_until_one_goes() {
 /// A view of buckets of ten samples: `publish` takes one each millisecond.
 fn folded(views: &Views, encoding: Encoding) -> Arc<View> {
     let buckets = Some(Buckets::new(Duration::from_millis(10)));
-    views.get(Wishes { encoding, metrics: MetricFilter::all(), buckets }).unwrap()
+    views.get(Wishes { encoding, metrics: MetricFilter::all(), buckets, is_compressed: false }).unwrap()
 }
 
 #[test]

@@ -127,6 +127,22 @@ impl Feed {
         }
     }
 
+    /// The messages that have come, without waiting for more.
+    pub(crate) fn arrived(&mut self) -> Vec<Message> {
+        self.socket.get_ref().set_nonblocking(true);
+        let mut messages = Vec::new();
+        loop {
+            match self.socket.read() {
+                Ok(tungstenite::Message::Text(text)) => messages.push(Message::parse(text.as_bytes()).unwrap()),
+                Ok(_) => {}
+                Err(Error::Io(error)) if error.kind() == std::io::ErrorKind::WouldBlock => break,
+                Err(error) => panic!("{error}"),
+            }
+        }
+        self.socket.get_ref().set_nonblocking(false);
+        messages
+    }
+
     /// Reads on until the server says goodbye; returns its reason, its retry and its close code.
     pub(crate) fn goodbye(&mut self) -> (String, Option<u64>, Option<u16>) {
         let bye = loop {

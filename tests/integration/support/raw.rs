@@ -19,6 +19,8 @@ pub(crate) mod opcode {
 /// A connection after its handshake.
 pub(crate) struct Raw {
     pub(crate) wire: Wire,
+    /// The server's answer to the handshake, in lower case.
+    pub(crate) head: String,
 }
 
 const MASK: [u8; 4] = [0xA5, 0x5A, 0x0F, 0xF0];
@@ -30,9 +32,14 @@ impl Raw {
     }
 
     pub(crate) fn request(address: &Address, query: &str) -> Vec<u8> {
+        Self::request_with(address, query, "")
+    }
+
+    /// With more lines in its head, each ending in CRLF.
+    pub(crate) fn request_with(address: &Address, query: &str, lines: &str) -> Vec<u8> {
         let head = format!(
             "GET /api/v1/stream?{query} HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AQIDBAUGBwgJCgsMDQ4PEA==\r\n\r\n"
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AQIDBAUGBwgJCgsMDQ4PEA==\r\n{lines}\r\n"
         );
         head.into_bytes()
     }
@@ -55,7 +62,7 @@ impl Raw {
         assert!(head.starts_with("http/1.1 101 "), "{head}");
         // The answer to the key of `request`: base64 of SHA-1 of the key and the GUID of RFC 6455.
         assert!(head.contains("\r\nsec-websocket-accept: c/0nmhhbztsrgr1cwl6tf4zjwpy=\r\n"), "{head}");
-        Self { wire }
+        Self { wire, head }
     }
 
     /// A frame as a client has to send it.
@@ -97,9 +104,15 @@ impl Raw {
     }
 
     pub(crate) fn try_read(&mut self) -> io::Result<(u8, Vec<u8>)> {
+        let (first, payload) = self.try_read_frame()?;
+        assert_eq!(first & 0xF0, 0x80, "each frame is whole, without reserved bits");
+        Ok((first & 0x0F, payload))
+    }
+
+    /// The next frame as it is: its first byte and its payload.
+    pub(crate) fn try_read_frame(&mut self) -> io::Result<(u8, Vec<u8>)> {
         let mut head = [0; 2];
         self.wire.read_exact(&mut head)?;
-        assert_eq!(head[0] & 0xF0, 0x80, "each frame is whole, without reserved bits");
         let length = match head[1] {
             0x7E => {
                 let mut length = [0; 2];
@@ -118,7 +131,7 @@ impl Raw {
         };
         let mut payload = vec![0; usize::try_from(length).unwrap()];
         self.wire.read_exact(&mut payload)?;
-        Ok((head[0] & 0x0F, payload))
+        Ok((head[0], payload))
     }
 
     /// The next frame that is not a text, and the text before it.

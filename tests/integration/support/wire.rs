@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 
 /// Whatever a test waits for comes much sooner, or not at all.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -94,6 +94,22 @@ impl Wire {
             Self::Unix(stream) => stream.shutdown(Shutdown::Write),
         }
         .unwrap();
+    }
+
+    pub(crate) fn set_nonblocking(&self, nonblocking: bool) {
+        match self {
+            Self::Tcp(stream) => stream.set_nonblocking(nonblocking),
+            Self::Unix(stream) => stream.set_nonblocking(nonblocking),
+        }
+        .unwrap();
+    }
+
+    /// Ends the connection without a word of TCP but a reset.
+    pub(crate) fn reset(self) {
+        match self {
+            Self::Tcp(stream) => SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap(),
+            Self::Unix(_) => panic!("only TCP has resets"),
+        }
     }
 
     /// Waits until the peer has closed, whatever it says before that, and returns what it said.
