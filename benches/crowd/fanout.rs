@@ -4,7 +4,7 @@
 use std::{fmt, io, thread, time::Duration};
 
 use crate::{
-    measure::{Figures, Goal, Row, Table, setting},
+    measure::{Figures, Goal, Row, Table, setting, thousands},
     nchan,
     plot::{self, Line, Panel, Point},
     server::Server,
@@ -30,7 +30,11 @@ struct Scale {
 
 impl fmt::Display for Scale {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at {:?}", self.subscribers, self.interval)
+        let (subscribers, milliseconds) = (thousands(self.subscribers), self.interval.as_millis());
+        match milliseconds {
+            1_000.. => write!(f, "{subscribers} at {} s", milliseconds / 1_000),
+            _ => write!(f, "{subscribers} at {milliseconds} ms"),
+        }
     }
 }
 

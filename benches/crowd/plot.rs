@@ -3,6 +3,8 @@
 
 use std::fmt::Write as _;
 
+use crate::measure::thousands;
+
 const WIDTH: f64 = 860.0;
 const HEIGHT: f64 = 350.0;
 /// Around the area of a panel: for the title and the notes above, and for the ticks and names.
@@ -156,13 +158,7 @@ fn step(index: i32) -> f64 {
 }
 
 fn label(number: f64) -> String {
-    let whole = format!("{number}");
-    match whole.len() {
-        // 10,000 has a comma, as in the text around the plot.
-        5.. if number >= 1_000.0 => format!("{},{}", &whole[..whole.len() - 3], &whole[whole.len() - 3..]),
-        4 if number >= 1_000.0 => format!("{},{}", &whole[..1], &whole[1..]),
-        _ => whole,
-    }
+    if number < 1.0 { number.to_string() } else { thousands(number as usize) }
 }
 
 fn line(svg: &mut String, class: &str, from: (f64, f64), to: (f64, f64)) {

@@ -12,7 +12,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::{
     daemon,
-    measure::{Figures, Goal, Row, Table, host::Host},
+    measure::{Figures, Goal, Row, Table, host::Host, thousands},
     server::Server,
 };
 
@@ -64,7 +64,7 @@ pub(crate) fn bench() -> io::Result<()> {
         let answer = server.process.ask(&TIMES.to_string())?;
         let figures: Vec<f64> = answer.split(' ').filter_map(|figure| figure.parse().ok()).collect();
         let of = |index: usize| figures.chunks_exact(2).map(|pair| pair[index]).collect::<Figures>();
-        let what = format!("to {subscribers} subscribers");
+        let what = format!("to {} subscribers", thousands(subscribers));
         wall.add(Row::new(&what, of(0)).goal(Goal::AtMost(20.0)));
         cpu.add(Row::new(&what, of(1)).goal(Goal::AtMost(20.0)));
     }

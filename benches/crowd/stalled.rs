@@ -1,12 +1,13 @@
 //! Subscribers that stop reading: what the others notice of them, and what they cost.
 //!
-//! In each round the same subscribers are watched alone, beside more that read, and beside as many
-//! that have stopped: the second is what they would cost if they behaved, the first if they were gone.
+//! In each round the same subscribers are watched alone, beside more that read, beside as many that
+//! have stopped, and while those are sent away. The second is what they would cost if they behaved,
+//! the first if they were gone.
 
 use std::{io, thread, time::Duration};
 
 use crate::{
-    measure::{Figures, Goal, Row, Table, setting},
+    measure::{Figures, Goal, Row, Table, setting, thousands},
     process::{self, Process},
     server::Server,
 };
@@ -14,9 +15,9 @@ use crate::{
 const INTERVAL: Duration = Duration::from_secs(1);
 /// Of the kernel, for each that will stop: the less it holds, the sooner the daemon feels it.
 const RECEIVE_BUFFER_BYTES: usize = 4096;
-/// Nobody is sent away for stalling while this measures, nor dropped for not answering pings within
-/// two of these and a bit: a phase has to be shorter.
-const CONFIG: &str = "server.limits.stall_timeout = \"10m\"\nserver.limits.ping_interval = \"20s\"\n";
+/// Long enough that nobody is gone while they are watched, and short enough to be waited for: whoever
+/// has stalled so long is told goodbye, and is dropped when it has not read that for as long again.
+const CONFIG: &str = "server.limits.stall_timeout = \"20s\"\n";
 
 /// What the watched ones saw in one phase, round by round.
 #[derive(Default)]
@@ -29,7 +30,7 @@ struct Phase {
 }
 
 pub(crate) fn bench() -> io::Result<()> {
-    let all = setting("HOSTCAST_BENCH_SUBSCRIBERS", 5_000);
+    let all = setting("HOSTCAST_BENCH_SUBSCRIBERS", 5_000) as usize;
     let stalling = all / 5;
     let watched = all - stalling;
     let mut server = Server::hostcast(INTERVAL, CONFIG)?;
@@ -37,27 +38,34 @@ pub(crate) fn bench() -> io::Result<()> {
     server.path = "/api/v1/stream?history=none".into();
     let mut load = server.load("hostcast.v1.json")?;
     load.ask(&format!("connect {watched}"))?;
-    let [mut alone, mut beside_readers, mut beside_stalled] = [(); 3].map(|()| Phase::default());
+    let [mut alone, mut beside_readers, mut beside_stalled, mut beside_leaving] = [(); 4].map(|()| Phase::default());
+    let a_while = |_: &Server| {
+        thread::sleep(INTERVAL * setting("HOSTCAST_BENCH_SECONDS", 12) as u32);
+        Ok(())
+    };
     let (mut stuck_kib, mut own_kib) = (Figures::default(), Figures::default());
     for _ in 0..setting("HOSTCAST_BENCH_ROUNDS", 3) {
-        alone.measure(&server, &mut load, watched)?;
+        alone.measure(&server, &mut load, watched, a_while)?;
         load.ask(&format!("connect {stalling} {RECEIVE_BUFFER_BYTES}"))?;
-        beside_readers.measure(&server, &mut load, watched)?;
+        beside_readers.measure(&server, &mut load, watched, a_while)?;
         load.ask(&format!("stall {stalling}"))?;
         let before = server.process.resident_kib()?;
         let bytes = wait_until_stuck(&server, stalling)?;
-        beside_stalled.measure(&server, &mut load, watched)?;
+        beside_stalled.measure(&server, &mut load, watched, a_while)?;
         let left = all as f64 - server.status("/stream/subscribers")?;
         assert!(left < 0.5, "{left} were dropped before the phase was over: choose a shorter one");
         stuck_kib.push(bytes / 1024.0 / stalling as f64);
         own_kib.push((server.process.resident_kib()? - before) / stalling as f64);
+        beside_leaving.measure(&server, &mut load, watched, |server| wait_until_gone(server, watched))?;
         load.ask(&format!("leave {stalling}"))?;
     }
 
+    let (watched, stalling) = (thousands(watched), thousands(stalling));
     let phases = [
         (format!("{watched} alone"), &alone),
         (format!("{watched} beside {stalling} that read"), &beside_readers),
         (format!("{watched} beside {stalling} that stalled"), &beside_stalled),
+        (format!("{watched} while those are sent away"), &beside_leaving),
     ];
     let table = |title: &str, of: fn(&Phase) -> &Figures, goal: Option<Goal>| {
         let mut table = Table::of_rounds(title);
@@ -84,33 +92,46 @@ pub(crate) fn bench() -> io::Result<()> {
 }
 
 impl Phase {
-    fn measure(&mut self, server: &Server, load: &mut Process, watched: u64) -> io::Result<()> {
-        let samples = setting("HOSTCAST_BENCH_SECONDS", 12);
+    /// Counts until `wait` returns.
+    fn measure(
+        &mut self,
+        server: &Server,
+        load: &mut Process,
+        watched: usize,
+        wait: impl FnOnce(&Server) -> io::Result<()>,
+    ) -> io::Result<()> {
         thread::sleep(2 * INTERVAL);
         let spent = server.process.cpu_us()?;
         load.ask(&format!("begin {watched}"))?;
-        thread::sleep(INTERVAL * samples as u32);
+        wait(server)?;
         let spent = server.process.cpu_us()? - spent;
-        let [_deliveries, p50_us, p99_us, _bytes, fewest, most, _oldest] = load.ask_figures("report")?;
+        let [deliveries, p50_us, p99_us, _bytes, fewest, most, _oldest] = load.ask_figures("report")?;
         self.p50_ms.push(p50_us / 1e3);
         self.p99_ms.push(p99_us / 1e3);
         self.unfairness.push(most - fewest);
-        self.cpu_us.push(spent / samples as f64 / 1e3);
+        self.cpu_us.push(spent / (deliveries / watched as f64) / 1e3);
         self.resident_mib.push(server.process.resident_kib()? / 1024.0);
         Ok(())
     }
 }
 
 /// Returns how many bytes are stuck once that does not grow any more.
-fn wait_until_stuck(server: &Server, stalling: u64) -> io::Result<f64> {
+fn wait_until_stuck(server: &Server, stalling: usize) -> io::Result<f64> {
     let mut before = 0;
     loop {
         thread::sleep(2 * INTERVAL);
         let (connections, bytes) = process::unsent(server.address)?;
         // Those who read may have a little on its way at this moment.
-        if connections as u64 >= stalling && bytes <= before + before / 100 {
+        if connections >= stalling && bytes <= before + before / 100 {
             return Ok(bytes as f64);
         }
         before = bytes;
     }
+}
+
+fn wait_until_gone(server: &Server, watched: usize) -> io::Result<()> {
+    while server.status("/stream/subscribers")? > watched as f64 {
+        thread::sleep(INTERVAL);
+    }
+    Ok(())
 }

@@ -7,7 +7,7 @@ use std::{io, thread, time::Duration};
 
 use crate::{
     daemon::INTERVAL,
-    measure::{Figures, Goal, Row, Table, setting},
+    measure::{Figures, Goal, Row, Table, setting, thousands},
     server::Server,
 };
 
@@ -103,7 +103,7 @@ impl Rounds {
     }
 
     fn table(self, name: &str, subscribers: usize) -> Table {
-        let mut table = Table::of_rounds(format!("{subscribers} at once, {name}"));
+        let mut table = Table::of_rounds(format!("{} at once, {name}", thousands(subscribers)));
         let peak = GOAL_MIB + subscribers as f64 * GOAL_KIB_A_SUBSCRIBER / 1024.0;
         let late = INTERVAL.as_secs_f64() * 1e3;
         let rows = [

@@ -193,6 +193,13 @@ fn cells(row: &Row, shares: [f64; 2]) -> [String; 7] {
     ]
 }
 
+/// A whole number as people write it: 10,000.
+pub(crate) fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let groups = digits.as_bytes().rchunks(3).rev();
+    groups.map(String::from_utf8_lossy).collect::<Vec<_>>().join(",")
+}
+
 /// Three digits that mean something; a whole number as it is.
 struct Short(f64);
 
