@@ -73,7 +73,7 @@ install: ## Install what `make build` has built under PREFIX, and the configurat
 	install -D -m 644 docs/man/hostcast.1 $(DESTDIR)$(PREFIX)/share/man/man1/hostcast.1
 	install -D -m 644 docs/man/hostcast.toml.5 $(DESTDIR)$(PREFIX)/share/man/man5/hostcast.toml.5
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/hostcast README.md ARCHITECTURE.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/hostcast/docs docs/*.md docs/*.png
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/hostcast/docs docs/*.md docs/*.png docs/*.svg
 	test -e $(DESTDIR)/etc/hostcast/config.toml || \
 		install -D -m 644 config/config.toml $(DESTDIR)/etc/hostcast/config.toml
 
