@@ -16,6 +16,7 @@ use hostcast::{
     protocol::HelloHost,
     sampler::{Sampler, SamplerStatus},
     server::Server,
+    service::Inherited,
     vital::OnDeath,
 };
 
@@ -65,7 +66,7 @@ pub(crate) fn serve(
     let host = HelloHost { host: collector::read_host(), labels: config.labels.clone() };
     let server = {
         let _entered = runtime.enter();
-        Server::bind(config, hub, host, status, on_death).map_err(io::Error::other)?
+        Server::bind(config, Inherited::default(), hub, host, status, on_death).map_err(io::Error::other)?
     };
     if let [Listen::Tcp(address)] = server.addresses() {
         writeln!(io::stdout(), "dashboard at http://{address}/")?;
