@@ -14,7 +14,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build ## Build, then show this host at http://127.0.0.1:7117/ (ARGS="--interval 250ms" adds flags)
 	$(BINARY) serve $(ARGS)
@@ -97,7 +97,12 @@ install: ## Install what `make build` has built under PREFIX, and the configurat
 	install -D -m 644 docs/man/hostcast.1 $(DESTDIR)$(PREFIX)/share/man/man1/hostcast.1
 	install -D -m 644 docs/man/hostcast.toml.5 $(DESTDIR)$(PREFIX)/share/man/man5/hostcast.toml.5
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/hostcast README.md ARCHITECTURE.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/hostcast/docs docs/*.md docs/*.png
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/hostcast/docs docs/*.md docs/*.png docs/*.svg
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	for unit in hostcast.service hostcast.socket; do \
+		sed 's|/usr/bin/|$(PREFIX)/bin/|' systemd/$$unit > $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit; \
+	done
+	install -D -m 644 systemd/hostcast.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/hostcast.conf
 	test -e $(DESTDIR)/etc/hostcast/config.toml || \
 		install -D -m 644 config/config.toml $(DESTDIR)/etc/hostcast/config.toml
 

@@ -21,11 +21,13 @@ mod suggest;
 #[cfg(test)]
 mod tests;
 mod tree;
+pub(crate) mod web;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 pub use duration::{format_duration, parse_duration};
 pub use source::{Flag, InvalidConfig, Loaded, SYSTEM_FILE, Source};
+pub use web::{AllowedHost, WebOrigin};
 
 /// The port that hostcast listens at unless told otherwise.
 pub const DEFAULT_PORT: u16 = 7117;
@@ -142,6 +144,12 @@ pub struct HistoryConfig {
 pub struct ServerConfig {
     /// Where to listen.
     pub listen: Vec<Listen>,
+    /// Who has to say who they are.
+    pub auth: Auth,
+    /// Names of this host that it does not know of itself, as they stand in the address bar of a browser.
+    pub allowed_hosts: Vec<AllowedHost>,
+    /// Origins of other pages that may read what is served here.
+    pub allowed_origins: Vec<WebOrigin>,
     /// The longest silence on a stream: past it a `heartbeat` is sent.
     pub heartbeat: Duration,
     /// How long open connections get to finish when the daemon stops.
@@ -159,6 +167,16 @@ pub enum Listen {
     Tcp(SocketAddr),
     /// A Unix socket.
     Unix(PathBuf),
+}
+
+/// Whom to believe without a question.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Auth {
+    /// Whoever is on this host. It may then not be listened at an address that others can reach.
+    #[default]
+    Local,
+    /// Everyone, on purpose.
+    None,
 }
 
 /// `[server.limits]`
@@ -246,6 +264,37 @@ impl Compression {
         }
     }
 }
+
+impl Auth {
+    /// Every choice.
+    pub const ALL: [Self; 2] = [Self::Local, Self::None];
+
+    /// The choice as the configuration spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::None => "none",
+        }
+    }
+
+    /// Whether it may be listened there.
+    pub fn allows(self, listen: &Listen) -> Result<(), OpenToOthers> {
+        match listen {
+            Listen::Tcp(address) if self == Self::Local && !address.ip().to_canonical().is_loopback() => {
+                Err(OpenToOthers(listen.clone()))
+            }
+            Listen::Tcp(_) | Listen::Unix(_) => Ok(()),
+        }
+    }
+}
+
+/// An address that others can reach, and nothing that asks them who they are.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "others can reach {0}, and nothing asks who they are: listen at a loopback address or a Unix socket behind a proxy \
+     with a login, or set server.auth = \"none\" if everyone may read"
+)]
+pub struct OpenToOthers(Listen);
 
 impl LogLevel {
     /// Every level, the quietest first.

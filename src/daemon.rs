@@ -1,22 +1,27 @@
 //! The composition root: the only place that knows everyone. It puts the parts together, starts
 //! them, and stops them in the reverse order.
 
+mod report;
+
 use std::{
     io::{self, Write as _},
+    sync::Arc,
     time::Duration,
 };
 
 use tokio::{runtime, sync::mpsc};
 use tracing::{error, info, warn};
 
+use self::report::{Vitals, report};
 use crate::{
     collector::{self, Scheduled},
-    config::{Config, Listen},
+    config::{Config, Listen, ServerConfig},
     descriptors,
     hub::Hub,
     protocol::HelloHost,
     sampler::Sampler,
     server::{Server, ServerError},
+    service::{Inherited, News, ServiceManager},
     signals::StopSignals,
     vital::OnDeath,
 };
@@ -28,6 +33,7 @@ const RUNTIME_THREADS: usize = 2;
 #[derive(Debug)]
 pub struct Daemon {
     server: Server,
+    vitals: Vitals,
     sampler: Sampler,
     deaths: mpsc::UnboundedReceiver<String>,
     grace: Duration,
@@ -50,17 +56,24 @@ pub enum DaemonError {
     Died(String),
 }
 
+impl DaemonError {
+    /// Whether starting again will not help before somebody has changed the configuration.
+    pub fn is_for_good(&self) -> bool {
+        matches!(self, Self::Server(ServerError::Open(_)))
+    }
+}
+
 /// Runs a daemon until SIGTERM or SIGINT.
-pub fn serve(config: &Config) -> Result<(), DaemonError> {
+pub fn serve(config: &Config, inherited: Inherited, manager: ServiceManager) -> Result<(), DaemonError> {
     let mut builder = runtime::Builder::new_multi_thread();
     builder.worker_threads(RUNTIME_THREADS).thread_name("http").enable_all();
     let runtime = builder.build().map_err(DaemonError::Start)?;
     let (_signals, stopped) = StopSignals::listen().map_err(DaemonError::Start)?;
     let ended = runtime.block_on(async {
-        let daemon = Daemon::bind(config)?;
+        let daemon = Daemon::bind(config, inherited)?;
         announce(daemon.addresses());
         daemon
-            .run(async {
+            .run(manager, async {
                 // An error means that the signal thread is gone, and then nobody can tell us to stop.
                 let _ = stopped.await;
             })
@@ -75,28 +88,38 @@ pub fn serve(config: &Config) -> Result<(), DaemonError> {
 }
 
 impl Daemon {
-    /// Takes the ports and starts to sample. Must be called within a tokio runtime.
-    pub fn bind(config: &Config) -> Result<Self, DaemonError> {
-        Self::with_collectors(config, collector::enabled(&config.collectors, config.sampler.interval))
+    /// Takes the ports, or those that were handed over instead, and starts to sample. Must be called within a tokio
+    /// runtime.
+    pub fn bind(config: &Config, inherited: Inherited) -> Result<Self, DaemonError> {
+        Self::with_collectors(config, inherited, collector::enabled(&config.collectors, config.sampler.interval))
     }
 
     /// The same with other collectors than the configuration's.
-    pub fn with_collectors(config: &Config, collectors: Vec<Scheduled>) -> Result<Self, DaemonError> {
+    pub fn with_collectors(
+        config: &Config,
+        inherited: Inherited,
+        collectors: Vec<Scheduled>,
+    ) -> Result<Self, DaemonError> {
         let (died, deaths) = mpsc::unbounded_channel();
         let on_death = OnDeath::new(move |last_words| {
             // If nobody listens, the daemon is stopping anyway.
             let _ = died.send(last_words);
         });
         let config = &with_room_for_connections(config.clone());
+        if !inherited.is_empty() && config.server.listen != ServerConfig::default().listen {
+            warn!("server.listen is not used: the service manager has handed over where to listen");
+        }
         if collectors.is_empty() {
             warn!("every collector is off: the samples will be empty");
         }
         let hub = Hub::new(&config.history);
         let prepared = Sampler::prepare(config.sampler.interval, collectors);
         let host = HelloHost { host: collector::read_host(), labels: config.labels.clone() };
-        let server = Server::bind(config, hub.clone(), host, prepared.status(), &on_death)?;
+        let status = prepared.status();
+        let server = Server::bind(config, inherited, hub.clone(), host, Arc::clone(&status), &on_death)?;
+        let vitals = Vitals { hub: hub.clone(), sampler: status, server: server.handle() };
         let sampler = prepared.start(hub, &on_death).map_err(DaemonError::Sampler)?;
-        Ok(Self { server, sampler, deaths, grace: config.server.shutdown_grace })
+        Ok(Self { server, vitals, sampler, deaths, grace: config.server.shutdown_grace })
     }
 
     /// Where it listens, with the ports that the kernel chose where it was asked to.
@@ -104,9 +127,12 @@ impl Daemon {
         self.server.addresses()
     }
 
-    /// Serves until `shutdown` resolves, and returns when everyone has gone or the grace period is over.
-    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), DaemonError> {
-        let Self { server, sampler, mut deaths, grace } = self;
+    /// Serves until `shutdown` resolves, and returns when everyone has gone or the grace period is over. The manager is
+    /// told how it goes.
+    pub async fn run(self, manager: ServiceManager, shutdown: impl Future<Output = ()>) -> Result<(), DaemonError> {
+        let Self { server, vitals, sampler, mut deaths, grace } = self;
+        let manager = Arc::new(manager);
+        let reporter = tokio::spawn(report(Arc::clone(&manager), vitals));
         let mut death = None;
         let end = async {
             tokio::select! {
@@ -114,6 +140,8 @@ impl Daemon {
                 // The sender lives as long as the threads that hold it, so this is never `None` here.
                 last_words = deaths.recv() => death = last_words,
             }
+            reporter.abort();
+            manager.tell(&[News::Stopping, News::Status("stopping")]);
         };
         server.run(end, grace).await;
         sampler.stop(grace);
@@ -153,7 +181,7 @@ fn announce(addresses: &[Listen]) {
         if let Listen::Tcp(address) = listen
             && !address.ip().is_loopback()
         {
-            warn!(%listen, "everyone who can reach this address can read this host's metrics: there is no authentication yet");
+            warn!(%listen, "everyone who can reach this address can read this host's metrics: server.auth is \"none\"");
         }
     }
 }

@@ -10,8 +10,8 @@
 //! - [`daemon`] composes all of that, and stops it; [`signals`] tells it when.
 //!
 //! Around them: [`cli`] is what may be typed, [`config`] what the daemon is told to do, [`logging`]
-//! where events go, [`clock`] what time it is, [`descriptors`] how many connections fit, [`vital`] the
-//! threads that must not die. `sync` and `fuzzing` let the tests in.
+//! where events go, [`service`] the service manager, [`clock`] what time it is, [`descriptors`] how many
+//! connections fit, [`vital`] the threads that must not die. `sync` and `fuzzing` let the tests in.
 
 pub mod bucket;
 pub mod cli;
@@ -31,6 +31,7 @@ pub mod protocol;
 pub mod sample;
 pub mod sampler;
 pub mod server;
+pub mod service;
 pub mod signals;
 mod sync;
 pub mod vital;

@@ -11,8 +11,10 @@ use hostcast::{
     cli::{CheckArgs, Cli, Command, ServeArgs},
     config::{InvalidConfig, Loaded},
     daemon, logging,
+    service::{Inherited, ServiceManager},
 };
 
+const FAILED: u8 = 1;
 /// `EX_CONFIG` of sysexits.h: starting again will not help.
 const WRONG_CONFIGURATION: u8 = 78;
 
@@ -24,6 +26,10 @@ fn main() -> ExitCode {
 }
 
 fn serve(args: ServeArgs) -> ExitCode {
+    let inherited = match Inherited::take() {
+        Ok(inherited) => inherited,
+        Err(error) => return fail(&error, FAILED),
+    };
     let Loaded { config, warnings } = match args.source().load() {
         Ok(loaded) => loaded,
         Err(invalid) => return refuse(&invalid),
@@ -32,9 +38,10 @@ fn serve(args: ServeArgs) -> ExitCode {
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    match daemon::serve(&config) {
+    match daemon::serve(&config, inherited, ServiceManager::from_environment()) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(&error),
+        Err(error) if error.is_for_good() => fail(&error, WRONG_CONFIGURATION),
+        Err(error) => fail(&error, FAILED),
     }
 }
 
@@ -51,7 +58,7 @@ fn check(args: CheckArgs) -> ExitCode {
     let answer = if print { config.to_toml() } else { format!("{source}: ok\n") };
     match io::stdout().write_all(answer.as_bytes()) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(&error),
+        Err(error) => fail(&error, FAILED),
     }
 }
 
@@ -60,10 +67,10 @@ fn refuse(invalid: &InvalidConfig) -> ExitCode {
     ExitCode::from(WRONG_CONFIGURATION)
 }
 
-fn fail(error: &(dyn Error + 'static)) -> ExitCode {
+fn fail(error: &(dyn Error + 'static), code: u8) -> ExitCode {
     let chain: Vec<_> = std::iter::successors(Some(error), |&error| error.source()).map(ToString::to_string).collect();
     complain(&format!("hostcast: {}", chain.join(": ")));
-    ExitCode::FAILURE
+    ExitCode::from(code)
 }
 
 /// Unlike `eprintln!`, does not panic where nobody listens.

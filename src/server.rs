@@ -2,10 +2,12 @@
 //!
 //! warp and hyper are used here and nowhere else.
 
+mod access;
 mod assets;
 mod connections;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+mod handle;
 mod handshake;
 mod items;
 mod listener;
@@ -35,8 +37,8 @@ use tokio::{
 };
 use tracing::debug;
 
-pub use self::listener::BindError;
 use self::{
+    access::{Access, Door, Entrance},
     connections::{ConnectionSlot, Connections},
     listener::{Accepted, Listener},
     patience::Patient,
@@ -44,12 +46,14 @@ use self::{
     stream::{Settings, Streams},
     views::Views,
 };
+pub use self::{handle::Handle, listener::BindError};
 use crate::{
     clock::boottime,
-    config::{Compression, Config, Listen},
+    config::{Compression, Config, Listen, OpenToOthers},
     hub::{Hub, Joined},
     protocol::{Hello, HelloHost, Message},
     sampler::SamplerStatus,
+    service::Inherited,
     vital::OnDeath,
 };
 
@@ -88,6 +92,7 @@ pub(crate) struct Context {
     pub(crate) sampler: Arc<SamplerStatus>,
     pub(crate) views: Views,
     pub(crate) streams: Streams,
+    pub(crate) access: Access,
     pub(crate) connections: Connections,
     /// The newest `seq`, for those who follow over HTTP.
     pub(crate) published: watch::Sender<u64>,
@@ -113,6 +118,8 @@ pub(crate) struct Peer {
     pub(crate) address: Arc<str>,
     /// Whether it is on this machine, as far as the address tells: a proxy is, too.
     pub(crate) is_local: bool,
+    /// Where it came in.
+    pub(crate) entrance: Entrance,
     pub(crate) slot: ConnectionSlot,
 }
 
@@ -122,6 +129,12 @@ pub enum ServerError {
     /// A place to listen at could not be had.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// A socket that was handed over is none to accept at.
+    #[error("cannot listen at a socket that was handed over")]
+    Inherited(#[source] io::Error),
+    /// A socket that was handed over is open to others.
+    #[error(transparent)]
+    Open(#[from] OpenToOthers),
     /// The kernel did not say where a listener is.
     #[error("cannot tell where a listener is")]
     Address(#[source] io::Error),
@@ -131,17 +144,26 @@ pub enum ServerError {
 }
 
 impl Server {
-    /// Takes the ports and starts the stream's threads. Must be called within a tokio runtime.
+    /// Takes the ports, or those that were handed over instead, and starts the stream's threads. Must be called within
+    /// a tokio runtime.
     pub fn bind(
         config: &Config,
+        inherited: Inherited,
         hub: Hub,
         host: HelloHost,
         sampler: Arc<SamplerStatus>,
         on_death: &OnDeath,
     ) -> Result<Self, ServerError> {
-        let listeners: Vec<_> = config.server.listen.iter().map(Listener::bind).collect::<Result<_, _>>()?;
+        let listeners: Vec<_> = if inherited.is_empty() {
+            config.server.listen.iter().map(Listener::bind).collect::<Result<_, _>>()?
+        } else {
+            Listener::inherit(inherited).map_err(ServerError::Inherited)?
+        };
         let addresses = listeners.iter().map(Listener::address).collect::<io::Result<_>>();
         let addresses = addresses.map_err(ServerError::Address)?;
+        for address in &addresses {
+            config.server.auth.allows(address)?;
+        }
         let limits = &config.server.limits;
         let settings = Settings {
             heartbeat: config.server.heartbeat,
@@ -150,12 +172,14 @@ impl Server {
             retry_ms: RETRY_MS,
         };
         let streams = Streams::start(&hub, &settings, on_death).map_err(ServerError::Streams)?;
+        let access = Access::new(&config.server, &host.host.name);
         let identity = Identity { host, interval: sampler.interval(), heartbeat: config.server.heartbeat };
         let context = Arc::new(Context {
             identity: Arc::new(identity),
             sampler,
             views: Views::new(hub.clone(), usize::try_from(limits.max_backlog_bytes).unwrap_or(usize::MAX)),
             streams,
+            access,
             connections: Connections::new(limits),
             published: watch::Sender::new(0),
             stopping: watch::Sender::new(false),
@@ -208,9 +232,9 @@ async fn accept_all(listener: Listener, context: Arc<Context>, timeouts: Timeout
     let refusals = Arc::new(Semaphore::new(REFUSALS_AT_A_TIME));
     loop {
         let accepted = listener.accept().await;
-        let ip = match &accepted {
-            Accepted::Tcp(_, ip) => Some(*ip),
-            Accepted::Unix(_) => None,
+        let (ip, entrance) = match &accepted {
+            Accepted::Tcp(_, ends) => (Some(ends.client), Entrance::Ip(ends.ours)),
+            Accepted::Unix(_) => (None, Entrance::UnixSocket),
         };
         let slot = match context.connections.admit(ip) {
             Ok(slot) => slot,
@@ -228,33 +252,40 @@ async fn accept_all(listener: Listener, context: Arc<Context>, timeouts: Timeout
         };
         let address = ip.map_or_else(|| "unix".into(), |ip| ip.to_string().into());
         let is_local = ip.is_none_or(|ip| ip.to_canonical().is_loopback());
-        let peer = Peer { address, is_local, slot };
-        let stopping = context.stopping.subscribe();
+        let peer = Peer { address, is_local, entrance, slot };
+        let context = Arc::clone(&context);
         let service = service.clone();
         match accepted {
-            Accepted::Tcp(io, _) => tokio::spawn(serve(io, service, peer, timeouts, stopping)),
-            Accepted::Unix(io) => tokio::spawn(serve(io, service, peer, timeouts, stopping)),
+            Accepted::Tcp(io, _) => tokio::spawn(serve(io, context, service, peer, timeouts)),
+            Accepted::Unix(io) => tokio::spawn(serve(io, context, service, peer, timeouts)),
         };
     }
 }
 
 /// Serves one connection until it ends or becomes a stream.
-async fn serve<I, F>(
-    io: I,
-    service: TowerToHyperService<F>,
-    peer: Peer,
-    timeouts: Timeouts,
-    mut stopping: watch::Receiver<bool>,
-) where
+async fn serve<I, F>(io: I, context: Arc<Context>, service: TowerToHyperService<F>, peer: Peer, timeouts: Timeouts)
+where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    TowerToHyperService<F>:
-        hyper::service::Service<Request<Incoming>, Response = warp::reply::Response, Error = std::convert::Infallible>,
+    TowerToHyperService<F>: Clone
+        + hyper::service::Service<Request<Incoming>, Response = warp::reply::Response, Error = std::convert::Infallible>,
     <TowerToHyperService<F> as hyper::service::Service<Request<Incoming>>>::Future: Send,
 {
     let address = Arc::clone(&peer.address);
+    let mut stopping = context.stopping.subscribe();
     let service = service_fn(move |mut request: Request<Incoming>| {
+        let door = context.access.look_at(&request, peer.entrance);
         request.extensions_mut().insert(peer.clone());
-        hyper::service::Service::call(&service, request)
+        let service = service.clone();
+        async move {
+            match door {
+                Door::Answered(answer) => Ok(answer),
+                Door::Open(passed) => {
+                    let mut answer = hyper::service::Service::call(&service, request).await?;
+                    passed.mark(&mut answer);
+                    Ok::<_, std::convert::Infallible>(answer)
+                }
+            }
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

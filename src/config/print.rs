@@ -21,6 +21,9 @@ impl Config {
         page.size("max_size", self.history.max_bytes);
         page.section("server");
         page.list("listen", self.server.listen.iter().map(ToString::to_string));
+        page.text("auth", self.server.auth.name());
+        page.list("allowed_hosts", self.server.allowed_hosts.iter().map(ToString::to_string));
+        page.list("allowed_origins", self.server.allowed_origins.iter().map(ToString::to_string));
         page.duration("heartbeat", self.server.heartbeat);
         page.duration("shutdown_grace", self.server.shutdown_grace);
         page.text("compression", self.server.compression.name());

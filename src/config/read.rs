@@ -7,12 +7,12 @@ use std::{
 };
 
 use super::{
-    CollectorsConfig, Compression, Config, CpuConfig, DiskConfig, FilesystemConfig, HistoryConfig, Limits, LogConfig,
-    LogLevel, NetworkConfig, Patterns, PlainConfig, SamplerConfig, ServerConfig,
+    CollectorsConfig, Config, CpuConfig, DiskConfig, FilesystemConfig, HistoryConfig, Limits, LogConfig, NetworkConfig,
+    Patterns, PlainConfig, SamplerConfig, ServerConfig,
     duration::format_duration,
     parse,
     section::{Report, Section},
-    tree::Table,
+    tree::{Table, Value},
 };
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -68,9 +68,7 @@ fn config(root: &mut Section<'_, '_>) -> Config {
         collectors: root.section("collectors", |section| collectors(section, tick)),
         server: root.section("server", server),
         log: root.section("log", |section| LogConfig {
-            level: section.value("level", LogConfig::default().level, |value| {
-                parse::choice(value, LogLevel::ALL, LogLevel::name)
-            }),
+            level: section.value("level", LogConfig::default().level, parse::log_level),
         }),
         labels: root.section("labels", labels),
         sampler,
@@ -157,12 +155,17 @@ fn patterns(section: &mut Section<'_, '_>, key: &'static str, default: Patterns)
 
 fn server(section: &mut Section<'_, '_>) -> ServerConfig {
     let default = ServerConfig::default();
+    let auth = section.value("auth", default.auth, parse::auth);
     let mut listen = default.listen;
     if let Some(addresses) = section.list("listen", "an address or a list of them", parse::listen) {
         listen = Vec::new();
         for (address, at) in addresses {
             if listen.contains(&address) {
                 section.problem("listen", &at, &format!("{address} is there twice"));
+            } else if let Err(open) = auth.allows(&address)
+                && !section.has_failed("server.auth")
+            {
+                section.problem("listen", &at, &open.to_string());
             } else {
                 listen.push(address);
             }
@@ -176,13 +179,24 @@ fn server(section: &mut Section<'_, '_>) -> ServerConfig {
     }
     ServerConfig {
         listen,
+        auth,
+        allowed_hosts: each(section, "allowed_hosts", "a name or a list of them", parse::allowed_host),
+        allowed_origins: each(section, "allowed_origins", "an origin or a list of them", parse::allowed_origin),
         heartbeat: duration(section, "heartbeat", default.heartbeat, &HEARTBEAT),
         shutdown_grace: duration(section, "shutdown_grace", default.shutdown_grace, &SHUTDOWN_GRACE),
-        compression: section.value("compression", default.compression, |value| {
-            parse::choice(value, Compression::ALL, Compression::name)
-        }),
+        compression: section.value("compression", default.compression, parse::compression),
         limits: section.section("limits", limits),
     }
+}
+
+/// A list that is empty by default.
+fn each<T>(
+    section: &mut Section<'_, '_>,
+    key: &'static str,
+    expected: &str,
+    parse: fn(&Value) -> Result<T, String>,
+) -> Vec<T> {
+    section.list(key, expected, parse).into_iter().flatten().map(|(element, _)| element).collect()
 }
 
 fn limits(section: &mut Section<'_, '_>) -> Limits {

@@ -230,10 +230,19 @@ fn any_server() -> impl Strategy<Value = ServerConfig> {
         );
     let listen = vec(any_listen(), 1..4)
         .prop_filter("distinct", |listen| (1..listen.len()).all(|n| !listen[..n].contains(&listen[n])));
+    let hosts =
+        vec(prop_oneof!["[a-z0-9_-]{1,9}(\\.[a-z]{1,9}){0,3}", "\\*\\.[a-z]{1,9}", Just("::1".to_owned())], 0..3)
+            .prop_map(|texts| texts.iter().map(|text| text.parse().unwrap()).collect());
+    let origins = vec("https?://[a-z]{1,9}(:8[0-9]{3})?", 0..3)
+        .prop_map(|texts| texts.iter().map(|text| text.parse().unwrap()).collect());
+    let auth = select(Auth::ALL.to_vec());
     let compression = select(Compression::ALL.to_vec());
-    (listen, millis(1_000, 60_000), millis(0, 300_000), compression, limits).prop_map(
-        |(listen, heartbeat, shutdown_grace, compression, limits)| ServerConfig {
+    (listen, auth, hosts, origins, millis(1_000, 60_000), millis(0, 300_000), compression, limits).prop_map(
+        |(listen, auth, allowed_hosts, allowed_origins, heartbeat, shutdown_grace, compression, limits)| ServerConfig {
+            auth: if listen.iter().any(|listen| auth.allows(listen).is_err()) { Auth::None } else { auth },
             listen,
+            allowed_hosts,
+            allowed_origins,
             heartbeat,
             shutdown_grace,
             compression,

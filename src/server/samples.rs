@@ -37,7 +37,7 @@ const ITEMS_PER_RUN: usize = 64;
 /// Runs that are looked through before others get their turn, where a filter skips all.
 const RUNS_PER_TURN: usize = 64;
 /// Where a CSV has no room for it, the gap before its first row stands in the head of the answer.
-const GAP_HEADER: HeaderName = HeaderName::from_static("hostcast-gap");
+pub(super) const GAP_HEADER: HeaderName = HeaderName::from_static("hostcast-gap");
 
 /// Answers a query.
 pub(crate) fn respond(context: &Arc<Context>, query: &str) -> Result<Response, Problem> {

@@ -6,7 +6,7 @@ use hyper::StatusCode;
 use serde::Serialize;
 use warp::reply::Response;
 
-use super::{Context, respond, stream::StreamReport};
+use super::{Context, access::AccessReport, respond, stream::StreamReport};
 use crate::{
     clock::{Now, process_cpu_time},
     collector,
@@ -27,6 +27,7 @@ struct Status {
     history: History,
     stream: Stream,
     connections: Connections,
+    access: AccessReport,
 }
 
 /// The daemon's own cost.
@@ -114,6 +115,7 @@ pub(crate) fn status(context: &Arc<Context>) -> Response {
                 samples_encoded: context.views.encodings(),
             },
             connections: Connections { open, refused_total },
+            access: context.access.report(),
         },
     )
 }

@@ -119,6 +119,12 @@ impl Streams {
         }
     }
 
+    /// Whether every lane has come round since the last call.
+    pub(crate) fn has_moved(&self) -> bool {
+        // Each is asked, so that each is woken.
+        self.lanes.iter().filter(|lane| lane.has_moved()).count() == self.lanes.len()
+    }
+
     pub(crate) fn report(&self) -> StreamReport {
         let stats = &self.stats;
         StreamReport {
@@ -153,3 +159,6 @@ impl StreamStats {
         self.dropped.fetch_add(count, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests;

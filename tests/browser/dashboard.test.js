@@ -15,5 +15,6 @@ await import("./tests/figures.js");
 await import("./tests/outages.js");
 await import("./tests/controls.js");
 await import("./tests/delivery.js");
+await import("./tests/strangers.js");
 
 after(closeBrowser);

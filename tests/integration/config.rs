@@ -191,3 +191,22 @@ fn wrong_usage_ends_with_2() {
         assert_eq!(run(&mut hostcast(arguments)).0, Some(2), "{arguments:?}");
     }
 }
+
+#[test]
+fn an_address_that_others_can_reach_is_refused_in_one_line_that_says_what_to_do() {
+    let (_folder, path) = file("");
+    let line = |listen: &str| {
+        format!(
+            "--listen: server.listen: others can reach {listen}, and nothing asks who they are: listen at a loopback \
+             address or a Unix socket behind a proxy with a login, or set server.auth = \"none\" if everyone may read\n"
+        )
+    };
+    for listen in ["0.0.0.0:0", "[::]:0", "192.0.2.7:7117"] {
+        for command in ["serve", "check"] {
+            let mut refused = hostcast(&[command, "--config", &path, "--listen", listen]);
+            assert_eq!(run(&mut refused), (Some(78), String::new(), line(listen)), "{command}");
+        }
+        let mut on_purpose = hostcast(&["check", "--config", &path, "--listen", listen]);
+        assert_eq!(run(on_purpose.env("HOSTCAST_SERVER_AUTH", "none")).0, Some(0));
+    }
+}

@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test, in helpers too")]
 
+mod access;
 mod architecture;
 mod clients;
 mod compression;
@@ -17,9 +18,11 @@ mod requests;
 mod resume;
 mod rfc6455;
 mod sampling;
+mod service;
 mod shutdown;
 mod signs_of_life;
 mod slow;
 mod soak;
 mod stream;
 mod support;
+mod units;

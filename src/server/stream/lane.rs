@@ -7,7 +7,10 @@
 use std::{
     collections::VecDeque,
     io::{self, ErrorKind},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     thread::JoinHandle,
     time::{Duration, Instant, SystemTime},
 };
@@ -60,7 +63,17 @@ impl Settings {
 #[derive(Debug)]
 pub(super) struct Lane {
     mailbox: Arc<Mailbox<Mail>>,
+    pulse: Arc<Pulse>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// Whether a lane goes on.
+#[derive(Debug)]
+struct Pulse {
+    /// How often the lane has woken.
+    rounds: AtomicU64,
+    /// How often it had when somebody last asked.
+    rounds_seen: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -88,9 +101,11 @@ impl Lane {
             // Writing to an eventfd fails only when its counter is full, and then it is awake.
             let _ = waker.wake();
         }));
+        let pulse = Arc::new(Pulse { rounds: AtomicU64::new(1), rounds_seen: AtomicU64::new(0) });
         let worker = Worker {
             poll,
             mailbox: Arc::clone(&mailbox),
+            pulse: Arc::clone(&pulse),
             hub,
             settings,
             stats,
@@ -100,12 +115,20 @@ impl Lane {
             draining: None,
         };
         let thread = vital::spawn(name, on_death, move || worker.run())?;
-        Ok(Self { mailbox, thread: Some(thread) })
+        Ok(Self { mailbox, pulse, thread: Some(thread) })
     }
 
     /// Subscribers here and on their way here.
     pub(super) fn load(&self) -> usize {
         self.mailbox.load()
+    }
+
+    /// Whether it has woken since the last call. It is woken for the next one.
+    pub(super) fn has_moved(&self) -> bool {
+        let rounds = self.pulse.rounds.load(Ordering::Relaxed);
+        let moved = self.pulse.rounds_seen.swap(rounds, Ordering::Relaxed) != rounds;
+        self.mailbox.wake();
+        moved
     }
 
     pub(super) fn join(&self, newcomer: Newcomer) {
@@ -138,6 +161,7 @@ impl Drop for Lane {
 struct Worker {
     poll: Poll,
     mailbox: Arc<Mailbox<Mail>>,
+    pulse: Arc<Pulse>,
     hub: Hub,
     settings: Settings,
     stats: Arc<StreamStats>,
@@ -160,6 +184,7 @@ impl Worker {
                 assert!(error.kind() == ErrorKind::Interrupted, "cannot wait for sockets: {error}");
                 continue;
             }
+            self.pulse.rounds.fetch_add(1, Ordering::Relaxed);
             let now = Instant::now();
             let mut woken = false;
             for event in &events {

@@ -27,6 +27,11 @@ impl<M> Mailbox<M> {
         }
     }
 
+    /// Has the lane go through its round, whether or not there is something for it.
+    pub(super) fn wake(&self) {
+        (self.wake)();
+    }
+
     pub(super) fn send(&self, mail: M) {
         self.mail.lock().unwrap_or_else(PoisonError::into_inner).push(mail);
         (self.wake)();

@@ -15,6 +15,8 @@ import websockets
 async def follow(url, subprotocol, seqs, count):
     async with websockets.connect(url, subprotocols=[subprotocol]) as socket:
         assert socket.subprotocol == subprotocol, socket.subprotocol
+        extensions = [extension.name for extension in socket.protocol.extensions]
+        assert extensions == ["permessage-deflate"], extensions
         hello = json.loads(await socket.recv())
         assert hello["type"] == "hello", hello
         while len(seqs) < count:

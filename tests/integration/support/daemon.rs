@@ -29,14 +29,14 @@ impl TestDaemon {
 
     /// A daemon with this file, on a port that the kernel chose.
     pub(crate) fn with(config: &str) -> Self {
-        Self::launch(config, |_| Command::new(program()), "127.0.0.1:0")
+        Self::launch(config, |_| plain(), "127.0.0.1:0")
     }
 
     /// A daemon with this file, on a Unix socket in its folder.
     pub(crate) fn on_unix_socket(config: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let listen = format!("unix:{}", folder.path().join("hostcast.sock").display());
-        Self::launch_in(folder, config, |_| Command::new(program()), &listen)
+        Self::launch_in(folder, config, |_| plain(), &listen)
     }
 
     /// A daemon whose command line begins as `wrap` says. It gets the daemon's folder.
@@ -61,7 +61,7 @@ impl TestDaemon {
             "--listen".as_ref(),
             listen.as_ref(),
         ]);
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut stderr = child.stderr.take().unwrap();
         let stderr = thread::spawn(move || {
             let mut text = String::new();
@@ -144,6 +144,12 @@ impl Drop for TestDaemon {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn plain() -> Command {
+    let mut command = Command::new(program());
+    command.stdin(Stdio::null());
+    command
 }
 
 /// The program under test.

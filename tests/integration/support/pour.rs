@@ -19,6 +19,7 @@ use hostcast::{
     sample::{Reading, Sample, Schema, Series},
     sampler::Sampler,
     server::Server,
+    service::Inherited,
     vital::OnDeath,
 };
 use tokio::sync::oneshot;
@@ -87,7 +88,9 @@ impl Pour {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
             runtime.block_on(async {
                 let on_death = OnDeath::new(|last_words| panic!("{last_words}"));
-                let server = Server::bind(&config, theirs, HelloHost::default(), status, &on_death).unwrap();
+                let server =
+                    Server::bind(&config, Inherited::default(), theirs, HelloHost::default(), status, &on_death)
+                        .unwrap();
                 ready.send(server.addresses().to_vec()).unwrap();
                 let stopped = async {
                     let _ = stopped.await;

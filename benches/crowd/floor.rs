@@ -4,11 +4,13 @@
 use std::{
     io::{self, Read, Write},
     net::{TcpListener, TcpStream},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
-/// Accepts `count` clients, then writes a frame of `frame_bytes` to each of them every `interval`.
-pub(crate) fn run(count: usize, interval: Duration, frame_bytes: usize) -> io::Result<()> {
+use hostcast::sample::unix_ms;
+
+/// Accepts `count` clients, then writes a text of `bytes` to each of them every `interval`.
+pub(crate) fn run(count: usize, interval: Duration, bytes: usize) -> io::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     println!("dashboard at http://{}/", listener.local_addr()?);
     let clients = (0..count).map(|_| accept(&listener)).collect::<io::Result<Vec<_>>>()?;
@@ -16,7 +18,7 @@ pub(crate) fn run(count: usize, interval: Duration, frame_bytes: usize) -> io::R
     for seq in 1_u64.. {
         due += interval;
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
-        let frame = frame(seq, frame_bytes);
+        let frame = frame(&payload(seq, bytes));
         for mut client in &clients {
             if client.write_all(&frame).is_err() {
                 return Ok(());
@@ -38,11 +40,16 @@ fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// A text frame in the form of a live sample, filled up to the wanted size.
-fn frame(seq: u64, frame_bytes: usize) -> Vec<u8> {
-    let mut payload = format!("{{\"type\":\"sample\",\"seq\":{seq},\"filler\":\"").into_bytes();
-    payload.resize(frame_bytes.max(payload.len() + 6) - 6, b'.');
+/// A text in the form of a live sample, filled up to the wanted size.
+pub(crate) fn payload(seq: u64, bytes: usize) -> Vec<u8> {
+    let time = unix_ms(SystemTime::now());
+    let mut payload = format!("{{\"type\":\"sample\",\"seq\":{seq},\"time\":{time},\"filler\":\"").into_bytes();
+    payload.resize(bytes.max(payload.len() + 2) - 2, b'.');
     payload.extend_from_slice(b"\"}");
+    payload
+}
+
+fn frame(payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![0x81, 126];
     frame.extend((payload.len() as u16).to_be_bytes());
     frame.extend(payload);

@@ -1,0 +1,185 @@
+//! Who may ask: what is looked at first in every request, whatever it asks for.
+//!
+//! A web page can have its reader's browser send requests here. Two checks keep its hands off the answers, and neither
+//! is enough alone. The page's origin, which a browser tells, must be ours: no other page may read, or open a stream.
+//! And the host that the request names must be ours: else a page could point its own name to this host's address
+//! (DNS rebinding), and then its origin and the host would be the same, both its own.
+
+mod names;
+mod origin;
+
+use std::{
+    collections::BTreeSet,
+    net::IpAddr,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use hyper::{
+    HeaderMap, Method, Request, StatusCode, Version,
+    header::{HOST, ORIGIN},
+    http::uri::Authority,
+};
+use serde::Serialize;
+use tracing::debug;
+use warp::reply::{Reply, Response};
+
+pub(crate) use self::origin::Passed;
+use super::problem::Problem;
+use crate::config::{AllowedHost, ServerConfig, WebOrigin, web::parse_ip};
+
+/// The rules that are in force, and what they kept out.
+#[derive(Debug)]
+pub(crate) struct Access {
+    rules: RwLock<Arc<Rules>>,
+    wrong_hosts: AtomicU64,
+    wrong_origins: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Rules {
+    /// What this host is called, by itself.
+    own_names: BTreeSet<String>,
+    allowed_hosts: Vec<AllowedHost>,
+    allowed_origins: Vec<WebOrigin>,
+}
+
+/// The address of ours that a connection came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Entrance {
+    Ip(IpAddr),
+    /// No browser gets here by itself, and who does is decided by the permissions of the file.
+    UnixSocket,
+}
+
+/// What was done with a request before anyone read what it asks for.
+#[derive(Debug)]
+pub(crate) enum Door {
+    Open(Passed),
+    Answered(Response),
+}
+
+/// The gate's part of `/api/v1/status`.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct AccessReport {
+    /// Requests refused since the start, because they name a host that is not this one.
+    pub(crate) wrong_hosts: u64,
+    /// Requests refused since the start, because a page of another origin sent them.
+    pub(crate) wrong_origins: u64,
+}
+
+impl Access {
+    pub(crate) fn new(config: &ServerConfig, host_name: &str) -> Self {
+        let rules = RwLock::new(Arc::new(Rules::new(config, host_name)));
+        Self { rules, wrong_hosts: AtomicU64::new(0), wrong_origins: AtomicU64::new(0) }
+    }
+
+    /// Looks at a request that came in by `entrance`.
+    pub(crate) fn look_at<B>(&self, request: &Request<B>, entrance: Entrance) -> Door {
+        let rules = Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner));
+        let host = match rules.host(request, entrance) {
+            Ok(host) => host,
+            Err(problem) => {
+                self.wrong_hosts.fetch_add(1, Ordering::Relaxed);
+                debug!(host = ?request.headers().get(HOST), "refused a request: it names another host");
+                return Door::refuse(problem);
+            }
+        };
+        let headers = request.headers();
+        let passed = match origin::check(headers, &host, &rules.allowed_origins) {
+            Ok(passed) => passed,
+            Err(problem) => {
+                self.wrong_origins.fetch_add(1, Ordering::Relaxed);
+                debug!(origin = ?headers.get(ORIGIN), "refused a request: a page of another origin sent it");
+                return Door::refuse(problem);
+            }
+        };
+        if request.method() == Method::OPTIONS
+            && let Some(answer) = passed.preflight(headers)
+        {
+            return Door::Answered(answer);
+        }
+        Door::Open(passed)
+    }
+
+    pub(crate) fn report(&self) -> AccessReport {
+        AccessReport {
+            wrong_hosts: self.wrong_hosts.load(Ordering::Relaxed),
+            wrong_origins: self.wrong_origins.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl Door {
+    fn refuse(problem: Problem) -> Self {
+        let mut answer = problem.into_response();
+        origin::forbid_embedding(&mut answer);
+        Self::Answered(answer)
+    }
+}
+
+impl Rules {
+    fn new(config: &ServerConfig, host_name: &str) -> Self {
+        Self {
+            own_names: names::of_host(host_name),
+            allowed_hosts: config.allowed_hosts.clone(),
+            allowed_origins: config.allowed_origins.clone(),
+        }
+    }
+
+    /// The host that the request names, if it is ours.
+    fn host<B>(&self, request: &Request<B>, entrance: Entrance) -> Result<Authority, Problem> {
+        let named = named_host(request.headers(), request.version())?;
+        // A request may also name it in its first line, and then that counts (RFC 9112, section 3.2.2).
+        for authority in [Some(&named), request.uri().authority()].into_iter().flatten() {
+            let host = authority.host().to_ascii_lowercase();
+            let host = host.strip_suffix('.').unwrap_or(&host);
+            if !self.is_ours(host, entrance) {
+                return Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, misdirected(host)));
+            }
+        }
+        Ok(request.uri().authority().cloned().unwrap_or(named))
+    }
+
+    fn is_ours(&self, host: &str, entrance: Entrance) -> bool {
+        let Entrance::Ip(entrance) = entrance else { return true };
+        // The port is not looked at: one that is forwarded to ours is as good, and a page cannot choose it.
+        // To connect to 0.0.0.0 is to connect to this host.
+        parse_ip(host).is_some_and(|ip| ip == entrance || ip.is_loopback() || ip.is_unspecified())
+            || self.own_names.contains(host)
+            || self.allowed_hosts.iter().any(|allowed| allowed.matches(host))
+    }
+}
+
+fn misdirected(host: &str) -> String {
+    // A name that is no name is not repeated; hyper has taken only visible ASCII.
+    let name =
+        host.parse::<AllowedHost>().map_or("it".to_owned(), |_| format!("\"{}\"", host.trim_matches(['[', ']'])));
+    format!("the request names a host that this one is not known to be; if it is, list {name} in server.allowed_hosts")
+}
+
+fn named_host(headers: &HeaderMap, version: Version) -> Result<Authority, Problem> {
+    let wrong = |message| Problem::new(StatusCode::BAD_REQUEST, message);
+    let mut hosts = headers.get_all(HOST).iter();
+    let host = match hosts.next() {
+        Some(host) => host.as_bytes(),
+        // The older version has no such header, and no browser speaks it.
+        None if version == Version::HTTP_10 => b"localhost",
+        None => return Err(wrong("Host: missing")),
+    };
+    if hosts.next().is_some() {
+        return Err(wrong("Host: there are two"));
+    }
+    let authority = Authority::try_from(host).ok();
+    let is_plain = |authority: &Authority| {
+        let text = authority.as_str();
+        let port = &text[authority.host().len().min(text.len())..];
+        !text.contains('@') && (port.is_empty() || port == ":" || authority.port_u16().is_some())
+    };
+    authority.filter(is_plain).ok_or_else(|| wrong("Host: not a host with or without a port"))
+}
+
+#[cfg(test)]
+mod tests;
