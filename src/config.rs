@@ -6,6 +6,7 @@
 //! nothing is checked again.
 
 mod defaults;
+mod difference;
 mod duration;
 mod environment;
 mod listen;

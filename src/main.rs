@@ -30,18 +30,18 @@ fn serve(args: ServeArgs) -> ExitCode {
         Ok(inherited) => inherited,
         Err(error) => return fail(&error, FAILED),
     };
-    let Loaded { config, warnings } = match args.source().load() {
+    let source = args.source();
+    let Loaded { config, warnings } = match source.load() {
         Ok(loaded) => loaded,
         Err(invalid) => return refuse(&invalid),
     };
-    let _log = logging::start(config.log.level);
+    let log = logging::start(config.log.level);
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    match daemon::serve(&config, inherited, ServiceManager::from_environment()) {
+    match daemon::serve(&source, &config, &log, inherited, ServiceManager::from_environment()) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) if error.is_for_good() => fail(&error, WRONG_CONFIGURATION),
-        Err(error) => fail(&error, FAILED),
+        Err(error) => fail(&error, if error.is_for_good() { WRONG_CONFIGURATION } else { FAILED }),
     }
 }
 

@@ -11,10 +11,7 @@ mod origin;
 use std::{
     collections::BTreeSet,
     net::IpAddr,
-    sync::{
-        Arc, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 use hyper::{
@@ -27,13 +24,13 @@ use tracing::debug;
 use warp::reply::{Reply, Response};
 
 pub(crate) use self::origin::Passed;
-use super::problem::Problem;
+use super::{in_force::Current, problem::Problem};
 use crate::config::{AllowedHost, ServerConfig, WebOrigin, web::parse_ip};
 
 /// The rules that are in force, and what they kept out.
 #[derive(Debug)]
 pub(crate) struct Access {
-    rules: RwLock<Arc<Rules>>,
+    rules: Current<Rules>,
     wrong_hosts: AtomicU64,
     wrong_origins: AtomicU64,
 }
@@ -72,13 +69,18 @@ pub(crate) struct AccessReport {
 
 impl Access {
     pub(crate) fn new(config: &ServerConfig, host_name: &str) -> Self {
-        let rules = RwLock::new(Arc::new(Rules::new(config, host_name)));
+        let rules = Current::new(Rules::new(config, host_name));
         Self { rules, wrong_hosts: AtomicU64::new(0), wrong_origins: AtomicU64::new(0) }
+    }
+
+    /// Puts other rules in force.
+    pub(crate) fn apply(&self, config: &ServerConfig, host_name: &str) {
+        self.rules.replace(Rules::new(config, host_name));
     }
 
     /// Looks at a request that came in by `entrance`.
     pub(crate) fn look_at<B>(&self, request: &Request<B>, entrance: Entrance) -> Door {
-        let rules = Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner));
+        let rules = self.rules.get();
         let host = match rules.host(request, entrance) {
             Ok(host) => host,
             Err(problem) => {

@@ -109,6 +109,14 @@ impl Streams {
         }
     }
 
+    /// Has the lanes go on by other settings, and tell every subscriber so.
+    pub(crate) fn reconfigure(&self, settings: &Settings, notice: &[u8]) {
+        let notice = frame::text(notice);
+        for lane in &self.lanes {
+            lane.reconfigure(settings.clone(), notice.clone());
+        }
+    }
+
     /// Says goodbye to everyone.
     pub(crate) fn drain(&self, reason: &'static str) {
         for lane in &self.lanes {

@@ -42,7 +42,7 @@ pub(crate) struct View {
     hub: Hub,
     deflater: Arc<Deflater>,
     /// Bytes of encoded frames that may wait for the slowest live subscriber.
-    max_backlog: usize,
+    max_backlog: Arc<AtomicU64>,
     /// Counts every sample that any view encodes, once for each time.
     encodings: Arc<AtomicU64>,
     state: Mutex<State>,
@@ -107,7 +107,7 @@ impl View {
         wishes: Wishes,
         hub: Hub,
         deflater: Arc<Deflater>,
-        max_backlog: usize,
+        max_backlog: Arc<AtomicU64>,
         encodings: Arc<AtomicU64>,
     ) -> Self {
         Self { wishes, hub, deflater, max_backlog, encodings, state: Mutex::default() }
@@ -144,7 +144,7 @@ impl View {
         }
         let bytes_a_sample =
             state.live.back().map_or(0, |live| live.frame.len() as u64 / (live.next_seq - live.first_seq));
-        if waiting > 1 && waiting * bytes_a_sample > self.max_backlog as u64 {
+        if waiting > 1 && waiting * bytes_a_sample > self.max_backlog.load(Ordering::Relaxed) {
             return Next::Dropped { resume_at: next_seq };
         }
         let found = Batch::from(&self.hub, self.wishes.buckets, seq, 1);
@@ -188,7 +188,8 @@ impl View {
         }
         state.live_bytes += live.frame.len();
         state.live.push_back(live);
-        while state.live_bytes > self.max_backlog && state.live.len() > 1 {
+        let max_backlog = self.max_backlog.load(Ordering::Relaxed);
+        while state.live_bytes as u64 > max_backlog && state.live.len() > 1 {
             state.live_bytes -= state.live.pop_front().map_or(0, |live| live.frame.len());
         }
     }
@@ -297,6 +298,7 @@ impl View {
             reason: "series_changed".into(),
             added: after.difference(&before).cloned().collect(),
             removed: before.difference(&after).cloned().collect(),
+            ..Notice::default()
         };
         (before != after).then(|| self.frame(&Message::Notice(notice).to_text()))
     }

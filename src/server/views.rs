@@ -38,7 +38,7 @@ impl Wishes {
 pub(crate) struct Views {
     hub: Hub,
     deflater: Arc<Deflater>,
-    max_backlog: usize,
+    max_backlog: Arc<AtomicU64>,
     encodings: Arc<AtomicU64>,
     refusals: AtomicU64,
     in_use: Mutex<HashMap<Wishes, Weak<View>>>,
@@ -56,15 +56,20 @@ pub(super) const MAX_CHOICES: usize = 256;
 pub(crate) struct TooManyViews;
 
 impl Views {
-    pub(crate) fn new(hub: Hub, max_backlog: usize) -> Self {
+    pub(crate) fn new(hub: Hub, max_backlog_bytes: u64) -> Self {
         Self {
             hub,
             deflater: Arc::default(),
-            max_backlog,
+            max_backlog: Arc::new(AtomicU64::new(max_backlog_bytes)),
             encodings: Arc::default(),
             refusals: AtomicU64::new(0),
             in_use: Mutex::default(),
         }
+    }
+
+    /// Changes how much may wait for one subscriber, in every view.
+    pub(crate) fn set_max_backlog(&self, bytes: u64) {
+        self.max_backlog.store(bytes, Ordering::Relaxed);
     }
 
     /// The view of this kind, which is new if nobody else looks at it.
@@ -79,7 +84,8 @@ impl Views {
             return Err(TooManyViews);
         }
         let (hub, deflater, encodings) = (self.hub.clone(), Arc::clone(&self.deflater), Arc::clone(&self.encodings));
-        let view = Arc::new(View::new(wishes.clone(), hub, deflater, self.max_backlog, encodings));
+        let max_backlog = Arc::clone(&self.max_backlog);
+        let view = Arc::new(View::new(wishes.clone(), hub, deflater, max_backlog, encodings));
         in_use.insert(wishes, Arc::downgrade(&view));
         Ok(view)
     }

@@ -14,6 +14,7 @@ mod fairness;
 mod folded;
 mod http;
 mod limits;
+mod reload;
 mod requests;
 mod resume;
 mod rfc6455;

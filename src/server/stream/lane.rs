@@ -86,6 +86,11 @@ enum Mail {
     Drain {
         reason: &'static str,
     },
+    /// Go on by these settings, and tell everyone.
+    Reconfigure {
+        settings: Settings,
+        notice: Bytes,
+    },
     /// End now.
     Stop,
 }
@@ -139,6 +144,10 @@ impl Lane {
     pub(super) fn join(&self, newcomer: Newcomer) {
         self.shared.load.fetch_add(1, Ordering::Relaxed);
         self.send(Mail::Join(Box::new(newcomer)));
+    }
+
+    pub(super) fn reconfigure(&self, settings: Settings, notice: Bytes) {
+        self.send(Mail::Reconfigure { settings, notice });
     }
 
     pub(super) fn drain(&self, reason: &'static str) {
@@ -248,6 +257,13 @@ impl Worker {
                     self.draining = Some(reason);
                     for (_, subscriber) in &mut self.subscribers {
                         subscriber.say_bye(reason, self.settings.retry_ms, now);
+                    }
+                    self.write_to_all(now);
+                }
+                Mail::Reconfigure { settings, notice } => {
+                    self.settings = settings;
+                    for (_, subscriber) in &mut self.subscribers {
+                        subscriber.owe_notice(notice.clone());
                     }
                     self.write_to_all(now);
                 }

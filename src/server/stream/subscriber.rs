@@ -48,6 +48,8 @@ pub(super) struct Subscriber {
     phase: Phase,
     reader: FrameReader,
     outbox: Outbox,
+    /// What is to be told at the next opportunity. A newer one takes its place: of one who does not read, one waits.
+    notice: Option<Bytes>,
     /// Since when the socket has taken nothing of what waits.
     stalled_since: Option<Instant>,
     last_sent: Instant,
@@ -117,6 +119,7 @@ impl Subscriber {
             schema: None,
             phase: Phase::History { _chunk: None },
             outbox,
+            notice: None,
             stalled_since: None,
             last_sent: now,
             last_ping: now,
@@ -152,6 +155,12 @@ impl Subscriber {
                 }
                 Err(_) => return Turn::Gone,
             }
+            if !matches!(self.phase, Phase::Closing { .. })
+                && let Some(notice) = self.notice.take()
+            {
+                self.queue(notice, now);
+                continue;
+            }
             match self.phase {
                 Phase::Closing { peer, .. } => return self.finish_closing(peer),
                 Phase::Live => {
@@ -166,6 +175,11 @@ impl Subscriber {
                 }
             }
         }
+    }
+
+    /// Has this told before anything else that is not yet on its way.
+    pub(super) fn owe_notice(&mut self, notice: Bytes) {
+        self.notice = Some(notice);
     }
 
     fn finish_closing(&self, peer: Peer) -> Turn {

@@ -15,8 +15,8 @@ use hostcast::{
     config::{Config, Listen},
     hub::Hub,
     metric,
-    protocol::{HelloHost, Message, WireSample, WireValues},
-    sample::{Reading, Sample, Schema, Series},
+    protocol::{Message, WireSample, WireValues},
+    sample::{Host, Reading, Sample, Schema, Series},
     sampler::Sampler,
     server::Server,
     service::Inherited,
@@ -89,13 +89,13 @@ impl Pour {
             runtime.block_on(async {
                 let on_death = OnDeath::new(|last_words| panic!("{last_words}"));
                 let server =
-                    Server::bind(&config, Inherited::default(), theirs, HelloHost::default(), status, &on_death)
-                        .unwrap();
+                    Server::bind(&config, Inherited::default(), theirs, Host::default(), status, &on_death).unwrap();
                 ready.send(server.addresses().to_vec()).unwrap();
                 let stopped = async {
                     let _ = stopped.await;
+                    config.server.shutdown_grace
                 };
-                server.run(stopped, config.server.shutdown_grace).await;
+                server.run(stopped).await;
             });
             runtime.shutdown_timeout(Duration::ZERO);
         });
