@@ -9,6 +9,8 @@ mod defaults;
 mod difference;
 mod duration;
 mod environment;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod listen;
 mod parse;
 mod print;
