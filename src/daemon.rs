@@ -20,7 +20,7 @@ use self::{
 };
 use crate::{
     collector::{self, Scheduled},
-    config::{Config, Listen, ServerConfig, Source},
+    config::{Auth, Config, Listen, ServerConfig, Source},
     descriptors,
     hub::Hub,
     logging::Log,
@@ -28,6 +28,7 @@ use crate::{
     server::{Server, ServerError},
     service::{Inherited, News, ServiceManager},
     signals::{Orders, Received},
+    token::{TokenFile, TokenFileError, Tokens},
     vital::OnDeath,
 };
 
@@ -54,6 +55,9 @@ pub enum DaemonError {
     /// The server could not be started.
     #[error(transparent)]
     Server(#[from] ServerError),
+    /// The tokens cannot be read.
+    #[error(transparent)]
+    Tokens(#[from] TokenFileError),
     /// The sampler's thread could not be started.
     #[error("cannot start the sampler's thread")]
     Sampler(#[source] io::Error),
@@ -65,7 +69,7 @@ pub enum DaemonError {
 impl DaemonError {
     /// Whether starting again will not help before somebody has changed the configuration.
     pub fn is_for_good(&self) -> bool {
-        matches!(self, Self::Server(ServerError::Open(_)))
+        matches!(self, Self::Server(ServerError::Open(_)) | Self::Tokens(_))
     }
 }
 
@@ -131,7 +135,8 @@ impl Daemon {
         let prepared = Sampler::prepare(config.sampler.interval, collectors);
         let host = collector::read_host();
         let status = prepared.status();
-        let server = Server::bind(&config, inherited, hub.clone(), host, Arc::clone(&status), &on_death)?;
+        let tokens = read_tokens(&config)?;
+        let server = Server::bind(&config, tokens, inherited, hub.clone(), host, Arc::clone(&status), &on_death)?;
         let vitals = Vitals { hub: hub.clone(), sampler: status, server: server.handle() };
         let sampler = prepared.start(hub, &on_death).map_err(DaemonError::Sampler)?;
         Ok(Self { server, vitals, sampler, deaths, config })
@@ -183,6 +188,19 @@ impl Daemon {
             }
         }
     }
+}
+
+/// Who may read, where the configuration asks for tokens.
+fn read_tokens(config: &Config) -> Result<Tokens, TokenFileError> {
+    if config.server.auth != Auth::Token {
+        return Ok(Tokens::default());
+    }
+    let tokens = TokenFile(&config.server.token_file).read()?;
+    if tokens.iter().next().is_none() {
+        let file = config.server.token_file.display();
+        warn!("there are no tokens in {file}, so nobody may read: `hostcast token add NAME` makes one");
+    }
+    Ok(tokens)
 }
 
 /// The same configuration, with no more connections than there can be descriptors.

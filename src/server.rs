@@ -25,11 +25,12 @@ mod views;
 
 use std::{
     io,
+    net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
+use hyper::{Method, Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
@@ -59,6 +60,7 @@ use crate::{
     sample::Host,
     sampler::SamplerStatus,
     service::Inherited,
+    token::{Proof, Tokens},
     vital::OnDeath,
 };
 
@@ -85,7 +87,9 @@ pub(crate) struct Context {
     pub(crate) sampler: Arc<SamplerStatus>,
     pub(crate) views: Views,
     pub(crate) streams: Streams,
-    pub(crate) access: Access,
+    pub(crate) access: Arc<Access>,
+    /// Told when somebody may not read any more.
+    pub(crate) recheck: watch::Sender<()>,
     pub(crate) connections: Connections,
     /// The newest `seq`, for those who follow over HTTP.
     pub(crate) published: watch::Sender<u64>,
@@ -105,6 +109,10 @@ pub(crate) struct Peer {
     pub(crate) is_local: bool,
     /// Where it came in.
     pub(crate) entrance: Entrance,
+    /// Where it comes from; `None` is a Unix socket.
+    pub(crate) ip: Option<IpAddr>,
+    /// Who asks, as far as that was proved: of each request.
+    pub(crate) proof: Option<Proof>,
     pub(crate) slot: ConnectionSlot,
 }
 
@@ -133,6 +141,7 @@ impl Server {
     /// a tokio runtime.
     pub fn bind(
         config: &Config,
+        tokens: Tokens,
         inherited: Inherited,
         hub: Hub,
         host: Host,
@@ -152,13 +161,14 @@ impl Server {
         let limits = &config.server.limits;
         let settings = stream_settings(config);
         let streams = Streams::start(&hub, &settings, on_death).map_err(ServerError::Streams)?;
-        let access = Access::new(&config.server, &host.name);
+        let access = Access::new(&config.server, tokens, &host.name);
         let context = Arc::new(Context {
             in_force: Current::new(InForce::new(config, host)),
             sampler,
             views: Views::new(hub.clone(), limits.max_backlog_bytes),
             streams,
-            access,
+            access: Arc::new(access),
+            recheck: watch::Sender::new(()),
             connections: Connections::new(limits),
             published: watch::Sender::new(0),
             stopping: watch::Sender::new(false),
@@ -232,7 +242,7 @@ async fn accept_all(listener: Listener, context: Arc<Context>) {
         };
         let address = ip.map_or_else(|| "unix".into(), |ip| ip.to_string().into());
         let is_local = ip.is_none_or(|ip| ip.to_canonical().is_loopback());
-        let peer = Peer { address, is_local, entrance, slot };
+        let peer = Peer { address, is_local, entrance, ip, proof: None, slot };
         let context = Arc::clone(&context);
         let service = service.clone();
         match accepted {
@@ -252,16 +262,31 @@ where
 {
     let address = Arc::clone(&peer.address);
     let in_force = context.in_force.get();
-    let mut stopping = context.stopping.subscribe();
+    let (mut stopping, mut recheck) = (context.stopping.subscribe(), context.recheck.subscribe());
+    let (access, header_timeout) = (Arc::clone(&context.access), in_force.header_timeout);
+    // Who asked last, on this connection.
+    let asking = Arc::new(Mutex::new(None));
+    let asked = Arc::clone(&asking);
     let service = service_fn(move |mut request: Request<Incoming>| {
-        let door = context.access.look_at(&request, peer.entrance);
-        request.extensions_mut().insert(peer.clone());
-        let service = service.clone();
+        let door = context.access.look_at(&request, peer.entrance, peer.ip);
+        let mut peer = peer.clone();
+        let (service, asking) = (service.clone(), Arc::clone(&asking));
         async move {
             match door {
                 Door::Answered(answer) => Ok(answer),
-                Door::Open(passed) => {
-                    let mut answer = hyper::service::Service::call(&service, request).await?;
+                Door::Open(passed, proof) => {
+                    peer.proof = proof;
+                    *asking.lock().unwrap_or_else(PoisonError::into_inner) = Some(proof);
+                    request.extensions_mut().insert(peer);
+                    let is_form = request.method() == Method::POST;
+                    let answer = hyper::service::Service::call(&service, request);
+                    let mut answer = if is_form {
+                        // All that may take long is its body, and that gets no more time than a head.
+                        let answer = timeout(header_timeout, answer).await;
+                        answer.unwrap_or_else(|_| Ok(problem::took_too_long()))?
+                    } else {
+                        answer.await?
+                    };
                     passed.mark(&mut answer);
                     Ok::<_, std::convert::Infallible>(answer)
                 }
@@ -277,10 +302,19 @@ where
         .serve_connection(TokioIo::new(Patient::new(io, in_force.stall_timeout)), service)
         .with_upgrades();
     tokio::pin!(connection);
-    let ended = tokio::select! {
-        ended = &mut connection => Some(ended),
-        // The only other outcome is that the sender is gone, and with it the daemon.
-        _ = stopping.changed() => None,
+    let ended = loop {
+        tokio::select! {
+            ended = &mut connection => break Some(ended),
+            // The only other outcome is that the sender is gone, and with it the daemon.
+            _ = stopping.changed() => break None,
+            _ = recheck.changed() => {
+                let asked = *asked.lock().unwrap_or_else(PoisonError::into_inner);
+                if asked.is_some_and(|proof| !access.still_allows(proof)) {
+                    debug!(peer = %address, "closed the connection of one who may not read any more");
+                    return;
+                }
+            }
+        }
     };
     let ended = if let Some(ended) = ended {
         ended

@@ -16,6 +16,7 @@ use hostcast::{
     sampler::{Sampler, SamplerStatus},
     server::Server,
     service::Inherited,
+    token::Tokens,
     vital::OnDeath,
 };
 
@@ -65,7 +66,8 @@ pub(crate) fn serve(
     let host = collector::read_host();
     let server = {
         let _entered = runtime.enter();
-        Server::bind(config, Inherited::default(), hub, host, status, on_death).map_err(io::Error::other)?
+        Server::bind(config, Tokens::default(), Inherited::default(), hub, host, status, on_death)
+            .map_err(io::Error::other)?
     };
     if let [Listen::Tcp(address)] = server.addresses() {
         writeln!(io::stdout(), "dashboard at http://{address}/")?;

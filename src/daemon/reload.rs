@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 use tracing::{error, info, warn};
 
-use super::with_room_for_connections;
+use super::{read_tokens, with_room_for_connections};
 use crate::{
     collector,
     config::{Config, Loaded, Source},
@@ -15,6 +15,7 @@ use crate::{
     sampler::Sampler,
     server::Handle,
     service::{News, ServiceManager},
+    token::Tokens,
 };
 
 /// The keys that only a restart can change.
@@ -48,43 +49,51 @@ impl Reload<'_> {
     /// Reads the configuration, and puts it in force if it is right.
     pub(super) fn run(&self, in_force: &mut Config, parts: &Parts<'_>, manager: &ServiceManager) {
         manager.tell(&[News::Reloading]);
-        let status = match self.source.load() {
-            Ok(Loaded { config, warnings }) => {
+        let loaded = self.source.load().map_err(|invalid| invalid.problems().to_vec());
+        let loaded = loaded.and_then(|Loaded { config, warnings }| {
+            let tokens = read_tokens(&config).map_err(|error| vec![error.to_string()])?;
+            Ok((config, tokens, warnings))
+        });
+        let status = match loaded {
+            Ok((config, tokens, warnings)) => {
                 for warning in warnings {
                     warn!("{warning}");
                 }
-                self.apply(in_force, config, parts)
+                self.apply(in_force, config, tokens, parts)
             }
-            Err(invalid) => {
-                for problem in invalid.problems() {
+            Err(problems) => {
+                for problem in &problems {
                     error!("{problem}");
                 }
                 error!("the configuration is wrong: the old one stays in force");
+                let status = format!("the configuration is wrong, the old one stays in force: {}", problems[0]);
                 parts.server.note_reload(|report| {
                     report.refused += 1;
-                    report.problems = invalid.problems().to_vec();
+                    report.problems = problems;
                 });
-                format!("the configuration is wrong, the old one stays in force: {}", invalid.problems()[0])
+                status
             }
         };
         manager.tell(&[News::Ready, News::Status(&status)]);
     }
 
-    fn apply(&self, in_force: &mut Config, mut config: Config, parts: &Parts<'_>) -> String {
+    fn apply(&self, in_force: &mut Config, mut config: Config, tokens: Tokens, parts: &Parts<'_>) -> String {
         config = with_room_for_connections(config);
         let mut changed = in_force.changed_keys(&config);
         let needs_restart: Vec<_> = changed.extract_if(.., |key| NEED_RESTART.contains(&key.as_str())).collect();
         config.server.listen.clone_from(&in_force.server.listen);
-        if !changed.is_empty() {
+        let has_other_tokens = tokens != parts.server.tokens();
+        if !changed.is_empty() || has_other_tokens {
             self.log.set_level(config.log.level);
             parts.hub.set_bounds(&config.history);
             if config.sampler != in_force.sampler || config.collectors != in_force.collectors {
                 let interval = config.sampler.interval;
                 parts.sampler.retune(interval, collector::enabled(&config.collectors, interval));
             }
-            parts.server.apply(&config, &changed);
+            parts.server.apply(&config, tokens, &changed);
             *in_force = config;
         }
+        changed.extend(has_other_tokens.then(|| "tokens".to_owned()));
         let what = if changed.is_empty() { "nothing has changed".to_owned() } else { changed.join(", ") };
         info!("read the configuration again: {what}");
         if !needs_restart.is_empty() {

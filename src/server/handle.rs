@@ -6,6 +6,7 @@ use super::{Context, Server, in_force, in_force::InForce, status::ReloadReport};
 use crate::{
     config::Config,
     protocol::{Message, Notice},
+    token::Tokens,
 };
 
 /// Goes on to be of use while the server runs.
@@ -30,8 +31,9 @@ impl Handle {
         self.0.streams.has_moved()
     }
 
-    /// Puts another configuration in force, and tells every subscriber that these keys have changed.
-    pub fn apply(&self, config: &Config, changed: &[String]) {
+    /// Puts another configuration in force, and tells every subscriber that these keys have changed. Whoever may not read any more is sent
+    /// away.
+    pub fn apply(&self, config: &Config, tokens: Tokens, changed: &[String]) {
         let context = &self.0;
         let in_force = InForce::new(config, context.in_force.get().host.host.clone());
         let notice = Message::Notice(Notice {
@@ -41,12 +43,19 @@ impl Handle {
             heartbeat_ms: Some(in_force.heartbeat_ms()),
             ..Notice::default()
         });
-        context.access.apply(&config.server, &in_force.host.host.name);
+        context.access.apply(&config.server, tokens, &in_force.host.host.name);
         context.connections.set_limits(&config.server.limits);
         context.views.set_max_backlog(config.server.limits.max_backlog_bytes);
         // Before the notice goes out, so that whoever comes later than the notice has a hello that says the same.
         context.in_force.replace(in_force);
-        context.streams.reconfigure(&in_force::stream_settings(config), &notice.to_text());
+        let notice = (!changed.is_empty()).then(|| notice.to_text());
+        context.streams.reconfigure(&in_force::stream_settings(config), notice.as_deref());
+        context.recheck.send_replace(());
+    }
+
+    /// The tokens in force.
+    pub fn tokens(&self) -> Tokens {
+        self.0.access.tokens()
     }
 
     /// Has the status tell what came of reading the configuration again.

@@ -58,9 +58,11 @@ pub(crate) fn accept(
             debug!(peer = %peer.address, "a client's socket broke during its handshake");
             return;
         };
+        let access = Arc::clone(&context.access);
+        let may_read = Box::new(move || access.still_allows(peer.proof));
         let in_force = context.in_force.clone();
         let hello = Box::new(move |joined: &_| in_force.get().hello(joined));
-        context.streams.join(Newcomer { socket, slot: peer.slot, view, start: query.start, hello, early });
+        context.streams.join(Newcomer { socket, slot: peer.slot, may_read, view, start: query.start, hello, early });
     });
 
     let mut response = Response::default();

@@ -25,4 +25,5 @@ mod signs_of_life;
 mod slow;
 mod stream;
 mod support;
+mod tokens;
 mod units;

@@ -86,7 +86,7 @@ enum Mail {
     /// Go on by these settings, and tell everyone.
     Reconfigure {
         settings: Settings,
-        notice: Bytes,
+        notice: Option<Bytes>,
     },
     /// End now.
     Stop,
@@ -141,7 +141,7 @@ impl Lane {
         self.mailbox.send(Mail::Join(Box::new(newcomer)));
     }
 
-    pub(super) fn reconfigure(&self, settings: Settings, notice: Bytes) {
+    pub(super) fn reconfigure(&self, settings: Settings, notice: Option<Bytes>) {
         self.mailbox.send(Mail::Reconfigure { settings, notice });
     }
 
@@ -241,7 +241,7 @@ impl Worker {
                 Mail::Reconfigure { settings, notice } => {
                     self.settings = settings;
                     for (_, subscriber) in &mut self.subscribers {
-                        subscriber.owe_notice(notice.clone());
+                        subscriber.reconsider(notice.clone(), now);
                     }
                     self.write_to_all(now);
                 }
@@ -252,7 +252,7 @@ impl Worker {
     }
 
     fn admit(&mut self, newcomer: Newcomer, now: Instant) {
-        let Newcomer { socket, slot, view, start, hello, early } = newcomer;
+        let Newcomer { socket, slot, view, start, may_read, hello, early } = newcomer;
         let joined = match self.hub.join(start) {
             Ok(joined) => joined,
             Err(error) => {
@@ -262,7 +262,7 @@ impl Worker {
                 return;
             }
         };
-        let mut subscriber = Subscriber::new(socket, slot, view, &joined, &hello(&joined), now);
+        let mut subscriber = Subscriber::new(socket, slot, view, &joined, &hello(&joined), may_read, now);
         subscriber.received(&early, now);
         let entry = self.subscribers.vacant_entry();
         let key = entry.key();
@@ -274,6 +274,8 @@ impl Worker {
         }
         entry.insert(subscriber);
         self.stats.joined();
+        // Since its handshake it may have lost that right.
+        self.subscribers[key].reconsider(None, now);
         if let Some(reason) = self.draining {
             self.subscribers[key].say_bye(reason, self.settings.retry_ms, now);
         }

@@ -50,6 +50,7 @@ pub(super) struct Subscriber {
     outbox: Outbox,
     /// What is to be told at the next opportunity. A newer one takes its place: of one who does not read, one waits.
     notice: Option<Bytes>,
+    may_read: Box<dyn Fn() -> bool + Send>,
     /// Since when the socket has taken nothing of what waits.
     stalled_since: Option<Instant>,
     last_sent: Instant,
@@ -103,6 +104,7 @@ impl Subscriber {
         view: Arc<View>,
         joined: &Joined,
         hello: &Message,
+        may_read: Box<dyn Fn() -> bool + Send>,
         now: Instant,
     ) -> Self {
         let mut outbox = Outbox::default();
@@ -120,6 +122,7 @@ impl Subscriber {
             phase: Phase::History { _chunk: None },
             outbox,
             notice: None,
+            may_read,
             stalled_since: None,
             last_sent: now,
             last_ping: now,
@@ -177,9 +180,13 @@ impl Subscriber {
         }
     }
 
-    /// Has this told before anything else that is not yet on its way.
-    pub(super) fn owe_notice(&mut self, notice: Bytes) {
-        self.notice = Some(notice);
+    /// Has a notice told before anything else that is not yet on its way; says goodbye to one who may not read any
+    /// more.
+    pub(super) fn reconsider(&mut self, notice: Option<Bytes>, now: Instant) {
+        self.notice = notice.or(self.notice.take());
+        if !(self.may_read)() {
+            self.send_away("signed_out", None, close::SIGNED_OUT, now + CLOSE_TIMEOUT);
+        }
     }
 
     fn finish_closing(&self, peer: Peer) -> Turn {
