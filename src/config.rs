@@ -6,6 +6,7 @@
 //! nothing is checked again.
 
 mod defaults;
+mod difference;
 mod duration;
 mod environment;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -146,6 +147,8 @@ pub struct ServerConfig {
     pub listen: Vec<Listen>,
     /// Who has to say who they are.
     pub auth: Auth,
+    /// Where tokens are kept.
+    pub token_file: PathBuf,
     /// Names of this host that it does not know of itself, as they stand in the address bar of a browser.
     pub allowed_hosts: Vec<AllowedHost>,
     /// Origins of other pages that may read what is served here.
@@ -177,6 +180,8 @@ pub enum Auth {
     Local,
     /// Everyone, on purpose.
     None,
+    /// Nobody: each has to show a token.
+    Token,
 }
 
 /// `[server.limits]`
@@ -267,13 +272,14 @@ impl Compression {
 
 impl Auth {
     /// Every choice.
-    pub const ALL: [Self; 2] = [Self::Local, Self::None];
+    pub const ALL: [Self; 3] = [Self::Local, Self::None, Self::Token];
 
     /// The choice as the configuration spells it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Local => "local",
             Self::None => "none",
+            Self::Token => "token",
         }
     }
 
@@ -291,8 +297,8 @@ impl Auth {
 /// An address that others can reach, and nothing that asks them who they are.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "others can reach {0}, and nothing asks who they are: listen at a loopback address or a Unix socket behind a proxy \
-     with a login, or set server.auth = \"none\" if everyone may read"
+    "others can reach {0}, and nothing asks who they are: set server.auth = \"token\" and make one with `hostcast token \
+     add NAME`, or set \"none\" if everyone may read"
 )]
 pub struct OpenToOthers(Listen);
 

@@ -8,69 +8,69 @@ use std::{
 
 use clap::Parser as _;
 use hostcast::{
-    cli::{CheckArgs, Cli, Command, ServeArgs},
+    cli::{CheckArgs, Cli, Command, ServeArgs, TokenArgs},
     config::{InvalidConfig, Loaded},
     daemon, logging,
     service::{Inherited, ServiceManager},
 };
+
+/// How a command that failed ends: with these lines, and this code.
+struct Failure(String, u8);
 
 const FAILED: u8 = 1;
 /// `EX_CONFIG` of sysexits.h: starting again will not help.
 const WRONG_CONFIGURATION: u8 = 78;
 
 fn main() -> ExitCode {
-    match Cli::parse().command {
+    let done = match Cli::parse().command {
         Command::Serve(args) => serve(args),
+        Command::Token(args) => token(args),
         Command::Check(args) => check(args),
-    }
+    };
+    let Err(Failure(lines, code)) = done else { return ExitCode::SUCCESS };
+    complain(&lines);
+    ExitCode::from(code)
 }
 
-fn serve(args: ServeArgs) -> ExitCode {
-    let inherited = match Inherited::take() {
-        Ok(inherited) => inherited,
-        Err(error) => return fail(&error, FAILED),
-    };
-    let Loaded { config, warnings } = match args.source().load() {
-        Ok(loaded) => loaded,
-        Err(invalid) => return refuse(&invalid),
-    };
-    let _log = logging::start(config.log.level);
+fn serve(args: ServeArgs) -> Result<(), Failure> {
+    let inherited = Inherited::take().map_err(|error| failure(&error, FAILED))?;
+    let source = args.source();
+    let Loaded { config, warnings } = source.load()?;
+    let log = logging::start(config.log.level);
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    match daemon::serve(&config, inherited, ServiceManager::from_environment()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) if error.is_for_good() => fail(&error, WRONG_CONFIGURATION),
-        Err(error) => fail(&error, FAILED),
-    }
+    let served = daemon::serve(&source, &config, &log, inherited, ServiceManager::from_environment());
+    served.map_err(|error| failure(&error, if error.is_for_good() { WRONG_CONFIGURATION } else { FAILED }))
 }
 
-fn check(args: CheckArgs) -> ExitCode {
-    let print = args.print;
-    let source = args.source();
-    let Loaded { config, warnings } = match source.load() {
-        Ok(loaded) => loaded,
-        Err(invalid) => return refuse(&invalid),
-    };
+fn token(args: TokenArgs) -> Result<(), Failure> {
+    let config = args.source().load()?.config;
+    print(&args.command.run(&config.server.token_file).map_err(|error| failure(&error, FAILED))?)
+}
+
+fn check(args: CheckArgs) -> Result<(), Failure> {
+    let (print_all, source) = (args.print, args.source());
+    let Loaded { config, warnings } = source.load()?;
     for warning in warnings {
         complain(&format!("warning: {warning}"));
     }
-    let answer = if print { config.to_toml() } else { format!("{source}: ok\n") };
-    match io::stdout().write_all(answer.as_bytes()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(&error, FAILED),
-    }
+    print(&if print_all { config.to_toml() } else { format!("{source}: ok\n") })
 }
 
-fn refuse(invalid: &InvalidConfig) -> ExitCode {
-    complain(&invalid.to_string());
-    ExitCode::from(WRONG_CONFIGURATION)
+fn print(answer: &str) -> Result<(), Failure> {
+    io::stdout().write_all(answer.as_bytes()).map_err(|error| failure(&error, FAILED))
 }
 
-fn fail(error: &(dyn Error + 'static), code: u8) -> ExitCode {
+fn failure(error: &(dyn Error + 'static), code: u8) -> Failure {
     let chain: Vec<_> = std::iter::successors(Some(error), |&error| error.source()).map(ToString::to_string).collect();
-    complain(&format!("hostcast: {}", chain.join(": ")));
-    ExitCode::from(code)
+    Failure(format!("hostcast: {}", chain.join(": ")), code)
+}
+
+impl From<InvalidConfig> for Failure {
+    fn from(invalid: InvalidConfig) -> Self {
+        Self(invalid.to_string(), WRONG_CONFIGURATION)
+    }
 }
 
 /// Unlike `eprintln!`, does not panic where nobody listens.

@@ -22,6 +22,7 @@ impl Config {
         page.section("server");
         page.list("listen", self.server.listen.iter().map(ToString::to_string));
         page.text("auth", self.server.auth.name());
+        page.text("token_file", &self.server.token_file.display().to_string());
         page.list("allowed_hosts", self.server.allowed_hosts.iter().map(ToString::to_string));
         page.list("allowed_origins", self.server.allowed_origins.iter().map(ToString::to_string));
         page.duration("heartbeat", self.server.heartbeat);

@@ -180,6 +180,7 @@ fn server(section: &mut Section<'_, '_>) -> ServerConfig {
     ServerConfig {
         listen,
         auth,
+        token_file: section.value("token_file", default.token_file, parse::path),
         allowed_hosts: each(section, "allowed_hosts", "a name or a list of them", parse::allowed_host),
         allowed_origins: each(section, "allowed_origins", "an origin or a list of them", parse::allowed_origin),
         heartbeat: duration(section, "heartbeat", default.heartbeat, &HEARTBEAT),

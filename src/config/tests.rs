@@ -237,18 +237,30 @@ fn any_server() -> impl Strategy<Value = ServerConfig> {
         .prop_map(|texts| texts.iter().map(|text| text.parse().unwrap()).collect());
     let auth = select(Auth::ALL.to_vec());
     let compression = select(Compression::ALL.to_vec());
-    (listen, auth, hosts, origins, millis(1_000, 60_000), millis(0, 300_000), compression, limits).prop_map(
-        |(listen, auth, allowed_hosts, allowed_origins, heartbeat, shutdown_grace, compression, limits)| ServerConfig {
-            auth: if listen.iter().any(|listen| auth.allows(listen).is_err()) { Auth::None } else { auth },
-            listen,
-            allowed_hosts,
-            allowed_origins,
-            heartbeat,
-            shutdown_grace,
-            compression,
-            limits,
-        },
-    )
+    let token_file = "/[a-z \"µ]{1,20}".prop_map(std::path::PathBuf::from);
+    (listen, (auth, token_file), hosts, origins, millis(1_000, 60_000), millis(0, 300_000), compression, limits)
+        .prop_map(
+            |(
+                listen,
+                (auth, token_file),
+                allowed_hosts,
+                allowed_origins,
+                heartbeat,
+                shutdown_grace,
+                compression,
+                limits,
+            )| ServerConfig {
+                auth: if listen.iter().any(|listen| auth.allows(listen).is_err()) { Auth::None } else { auth },
+                token_file,
+                listen,
+                allowed_hosts,
+                allowed_origins,
+                heartbeat,
+                shutdown_grace,
+                compression,
+                limits,
+            },
+        )
 }
 
 fn any_config() -> impl Strategy<Value = Config> {

@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, sync::Arc};
 
-use hyper::{HeaderMap, upgrade::OnUpgrade};
+use hyper::{HeaderMap, Method, body::Bytes, upgrade::OnUpgrade};
 use warp::{
     Filter,
     filters::BoxedFilter,
@@ -10,7 +10,7 @@ use warp::{
     reply::{Reply, Response},
 };
 
-use super::{Context, Peer, assets, handshake, problem, problem::Problem, query, samples, status};
+use super::{Context, Peer, access::SIGN_IN, assets, handshake, problem, problem::Problem, query, samples, status};
 
 /// Every route, and an answer for everything else.
 pub(super) fn routes(context: &Arc<Context>) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone + use<> {
@@ -30,6 +30,8 @@ pub(super) fn routes(context: &Arc<Context>) -> impl Filter<Extract = (Response,
             query::no_query(query)?;
             Ok(status::health(context))
         }))
+        .unify()
+        .or(sign_in(context))
         .unify()
         .or(files())
         .unify()
@@ -62,6 +64,25 @@ fn stream(context: &Arc<Context>) -> BoxedFilter<(Response,)> {
             handshake::accept(&context, &query, &headers, upgrade, peer).unwrap_or_else(Reply::into_response)
         })
         .boxed()
+}
+
+fn sign_in(context: &Arc<Context>) -> BoxedFilter<(Response,)> {
+    /// A token in a form, with room to spare.
+    const LARGEST_FORM: u64 = 1024;
+    let context = Arc::clone(context);
+    warp::path::full()
+        .and_then(async |path: FullPath| (path.as_str() == SIGN_IN).then_some(()).ok_or_else(warp::reject::not_found))
+        .untuple_one()
+        .and(warp::method())
+        .and(warp::body::content_length_limit(LARGEST_FORM).and(warp::body::bytes()).or(empty_body()).unify())
+        .and(warp::ext::get::<Peer>())
+        .map(move |method: Method, form: Bytes, peer: Peer| context.access.sign_in(&method, &form, peer.ip))
+        .boxed()
+}
+
+/// Of a GET, and of a form that is too long to have a token in it.
+fn empty_body() -> impl Filter<Extract = (Bytes,), Error = Infallible> + Clone {
+    warp::any().map(Bytes::new)
 }
 
 fn files() -> BoxedFilter<(Response,)> {

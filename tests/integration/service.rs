@@ -159,7 +159,7 @@ fn a_sampler_that_hangs_starves_the_watchdog() {
         runtime.block_on(async {
             let collectors = vec![Scheduled { collector: Box::new(hanging), every: None }];
             let daemon = Daemon::with_collectors(&config, Inherited::default(), collectors).unwrap();
-            daemon.run(theirs, async { stopped.await.unwrap_or_default() }).await.unwrap();
+            daemon.run(theirs, None, async { stopped.await.unwrap_or_default() }).await.unwrap();
         });
     });
     manager.hear_of("WATCHDOG=1");

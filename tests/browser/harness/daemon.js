@@ -10,7 +10,7 @@ import { ended, scratch, start } from "./scratch.js";
 import { PATIENCE_MS } from "./until.js";
 
 const HERE = path.dirname(fileURLToPath(import.meta.url));
-const BINARY = path.resolve(process.env.HOSTCAST_BIN ?? path.join(HERE, "../../../target/debug/hostcast"));
+export const BINARY = path.resolve(process.env.HOSTCAST_BIN ?? path.join(HERE, "../../../target/debug/hostcast"));
 
 let count = 0;
 
