@@ -15,6 +15,7 @@ use crate::{
     descriptors,
     hub::Hub,
     protocol::HelloHost,
+    sample::Host,
     sampler::Sampler,
     server::{Server, ServerError},
     signals::StopSignals,
@@ -77,11 +78,12 @@ pub fn serve(config: &Config) -> Result<(), DaemonError> {
 impl Daemon {
     /// Takes the ports and starts to sample. Must be called within a tokio runtime.
     pub fn bind(config: &Config) -> Result<Self, DaemonError> {
-        Self::with_collectors(config, collector::enabled(&config.collectors, config.sampler.interval))
+        let collectors = collector::enabled(&config.collectors, config.sampler.interval);
+        Self::with_collectors(config, collector::read_host(), collectors)
     }
 
-    /// The same with other collectors than the configuration's.
-    pub fn with_collectors(config: &Config, collectors: Vec<Scheduled>) -> Result<Self, DaemonError> {
+    /// The same with other collectors than the configuration's, and the host that they are of.
+    pub fn with_collectors(config: &Config, host: Host, collectors: Vec<Scheduled>) -> Result<Self, DaemonError> {
         let (died, deaths) = mpsc::unbounded_channel();
         let on_death = OnDeath::new(move |last_words| {
             // If nobody listens, the daemon is stopping anyway.
@@ -93,7 +95,7 @@ impl Daemon {
         }
         let hub = Hub::new(&config.history);
         let prepared = Sampler::prepare(config.sampler.interval, collectors);
-        let host = HelloHost { host: collector::read_host(), labels: config.labels.clone() };
+        let host = HelloHost { host, labels: config.labels.clone() };
         let server = Server::bind(config, hub.clone(), host, prepared.status(), &on_death)?;
         let sampler = prepared.start(hub, &on_death).map_err(DaemonError::Sampler)?;
         Ok(Self { server, sampler, deaths, grace: config.server.shutdown_grace })

@@ -7,6 +7,7 @@ mod connections;
 mod handshake;
 mod items;
 mod listener;
+mod page;
 mod patience;
 mod problem;
 mod query;
@@ -36,6 +37,7 @@ pub use self::listener::BindError;
 use self::{
     connections::{ConnectionSlot, Connections},
     listener::{Accepted, Listener},
+    page::Page,
     patience::Patient,
     query::Spans,
     stream::{Settings, Streams},
@@ -92,6 +94,9 @@ pub(crate) struct Context {
     /// When the daemon was started, on `CLOCK_BOOTTIME`.
     pub(crate) started: Duration,
     pub(crate) history_window: Duration,
+    pub(crate) page: Page,
+    /// What is in force, as it is told to whoever asks.
+    pub(crate) config: String,
 }
 
 /// Who speaks, as every `hello` says it.
@@ -155,6 +160,8 @@ impl Server {
             stopping: watch::Sender::new(false),
             started: boottime(),
             history_window: config.history.window,
+            page: Page::new(&config.dashboard),
+            config: config.to_toml(),
             hub,
         });
         let follower = Arc::downgrade(&context);

@@ -27,6 +27,8 @@ struct Status {
     history: History,
     stream: Stream,
     connections: Connections,
+    /// What is in force, as TOML.
+    config: String,
 }
 
 /// The daemon's own cost.
@@ -114,6 +116,7 @@ pub(crate) fn status(context: &Arc<Context>) -> Response {
                 samples_encoded: context.views.encodings(),
             },
             connections: Connections { open, refused_total },
+            config: context.config.clone(),
         },
     )
 }

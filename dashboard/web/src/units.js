@@ -35,6 +35,19 @@ export const byteRate = unlessMissing((value) => {
 /** Takes bytes per second: links are sold, and shaped, in decimal bits. */
 export const bitRate = unlessMissing((value) => scaled(value * 8, 1000, BITS));
 
+let inBytes = false;
+
+/** @param {boolean} chosen */
+export function countNetworkInBytes(chosen) {
+  inBytes = chosen;
+}
+
+/** How an axis in that unit gets round steps. @returns {{ factor: number, binary: boolean }} */
+export const networkSteps = () => (inBytes ? { factor: 1, binary: true } : { factor: 8, binary: false });
+
+/** What goes over the network, in the unit that the viewer has chosen. @type {Formatter} */
+export const networkRate = (value) => (inBytes ? byteRate(value) : bitRate(value));
+
 export const load = unlessMissing((value) => ({ number: value.toFixed(value < 9.995 ? 2 : 1), unit: "" }));
 
 export const celsius = unlessMissing((value) => ({ number: value.toFixed(1), unit: "°C" }));
@@ -47,6 +60,16 @@ export const perSecond = unlessMissing((value) => ({
 /** @param {Quantity} quantity */
 export function text({ number, unit }) {
   return unit ? `${number} ${unit}` : number;
+}
+
+/**
+ * What all values of a table have in common is at its head; a cell has what is left.
+ * @param {Quantity} quantity
+ * @param {string} common  the unit of a zero
+ */
+export function brief({ number, unit }, common) {
+  const rest = unit.endsWith(common) ? unit.slice(0, unit.length - common.length) : unit;
+  return rest ? `${number} ${rest}` : number;
 }
 
 /**
@@ -86,6 +109,14 @@ export function axisLabel(format, value) {
  */
 export function clockTime(unixMs) {
   return new Date(unixMs).toTimeString().slice(0, 8);
+}
+
+/**
+ * The whole truth about a moment, for whoever asks for it.
+ * @param {number} unixMs
+ */
+export function zonedTime(unixMs) {
+  return new Date(unixMs).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "long" });
 }
 
 /**

@@ -18,7 +18,7 @@ const FLAGS = [
 ];
 
 /** What the browser itself writes when nobody answers; the page cannot prevent it. */
-const NOBODY_ANSWERS = /^WebSocket connection to '[^']+' failed: /;
+const NOBODY_ANSWERS = /^(WebSocket connection to '[^']+' failed: |Failed to load resource: )/;
 
 /** @type {Promise<import("playwright-core").Browser> | null} */
 let browser = null;

@@ -80,13 +80,25 @@ export class Proxy {
     this.#pairs.clear();
   }
 
+  /**
+   * Only what wants to be a stream counts: the page also asks why it is not let in.
+   * @param {net.Socket} client
+   */
+  #refuse(client) {
+    client.once("data", (head) => {
+      if (head.includes("/api/v1/stream")) {
+        this.#refusalsLeft -= 1;
+        this.#state = this.#refusalsLeft > 0 ? "cut" : "open";
+      }
+      client.resetAndDestroy();
+    });
+  }
+
   /** @param {net.Socket} client */
   #accept(client) {
     client.on("error", () => client.destroy());
     if (this.#state === "cut") {
-      this.#refusalsLeft -= 1;
-      this.#state = this.#refusalsLeft > 0 ? "cut" : "open";
-      client.resetAndDestroy();
+      this.#refuse(client);
       return;
     }
     const server = net.connect(this.#target, "127.0.0.1");
