@@ -87,7 +87,7 @@ impl Simulation {
         self.waves.clear();
         self.build_cpu();
         self.build_memory();
-        let devices = (self.cores / 8).clamp(2, 24);
+        let devices = (self.cores / 8).clamp(2, 25);
         for number in 0..devices {
             self.build_interface(&format!("eth{number}"), number);
             self.build_disk(&format!("nvme{number}n1"), number);

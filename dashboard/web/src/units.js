@@ -12,6 +12,7 @@
 const MISSING = { number: "–", unit: "" };
 
 const BINARY = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+const EVENTS = ["/s", "k/s", "M/s"];
 const BITS = ["bit/s", "kbit/s", "Mbit/s", "Gbit/s", "Tbit/s"];
 
 /**
@@ -52,10 +53,9 @@ export const load = unlessMissing((value) => ({ number: value.toFixed(value < 9.
 
 export const celsius = unlessMissing((value) => ({ number: value.toFixed(1), unit: "°C" }));
 
-export const perSecond = unlessMissing((value) => ({
-  number: value >= 100 ? value.toFixed(0) : value.toFixed(1),
-  unit: "/s",
-}));
+export const perSecond = unlessMissing((value) =>
+  Math.abs(value) < 999.5 ? { number: value.toFixed(Math.abs(value) >= 99.95 ? 0 : 1), unit: "/s" } : scaled(value, 1000, EVENTS),
+);
 
 /** @param {Quantity} quantity */
 export function text({ number, unit }) {
@@ -108,7 +108,9 @@ export function axisLabel(format, value) {
  * @param {number} unixMs
  */
 export function clockTime(unixMs) {
-  return new Date(unixMs).toTimeString().slice(0, 8);
+  const time = new Date(unixMs);
+  // Not `toTimeString`: it looks up the zone's name each time, which was a third of what a chart cost.
+  return [time.getHours(), time.getMinutes(), time.getSeconds()].map((part) => String(part).padStart(2, "0")).join(":");
 }
 
 /**

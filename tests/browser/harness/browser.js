@@ -95,6 +95,13 @@ export class Visit {
       visit.#complaints.push(`content security policy: ${text}`);
     });
     await page.addInitScript(() => {
+      const told = /** @type {any} */ (window);
+      told.drawings = 0;
+      const clear = CanvasRenderingContext2D.prototype.clearRect;
+      CanvasRenderingContext2D.prototype.clearRect = function (...args) {
+        told.drawings += 1;
+        return clear.apply(this, args);
+      };
       document.addEventListener("securitypolicyviolation", (event) => {
         // @ts-ignore: exposed above
         window.reportViolation(`${event.effectiveDirective} refuses ${event.blockedURI}`);
@@ -183,6 +190,24 @@ export class Visit {
         value: value?.dataset.value ? Number(value.dataset.value) : NaN,
       };
     }, `tile-${id}`);
+  }
+
+  /**
+   * As when another tab is in front: nobody can see the page. Chromium without a screen has no tabs in front of
+   * others, so the page is told what it would be told.
+   * @param {boolean} hidden
+   */
+  async hide(hidden) {
+    await this.page.evaluate((value) => {
+      Object.defineProperty(document, "hidden", { configurable: true, get: () => value });
+      Object.defineProperty(document, "visibilityState", { configurable: true, get: () => (value ? "hidden" : "visible") });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }, hidden);
+  }
+
+  /** How often anything was drawn on a canvas so far. */
+  async drawings() {
+    return this.page.evaluate(() => /** @type {any} */ (window).drawings);
   }
 
   /** @param {string} name  of a button for the time shown */
