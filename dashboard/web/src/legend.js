@@ -45,8 +45,10 @@ export class Legend {
   /**
    * @param {string} title
    * @param {Line[]} lines
+   * @param {import("./units.js").Formatter} format
    */
-  reset(title, lines) {
+  reset(title, lines, format) {
+    setText(this.#unit, format(0).unit || "Series");
     setText(this.#caption, `${title}: what is visible`);
     this.#entries = lines.map((line) => {
       const key = element("span", { class: `legend-key legend-${line.mark}`, attributes: { "aria-hidden": "true" } });

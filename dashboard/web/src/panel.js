@@ -61,7 +61,7 @@ export class Panel {
   /** @type {Column[] | null} */
   #cores = null;
   #revision = 0;
-  #inSight = true;
+  #inSight = false;
   #key = "";
   #pointed = "";
   /** @type {View | null} the newest that was asked for */
@@ -232,7 +232,7 @@ export class Panel {
       this.#side.replaceChildren(this.#heatLegend.root);
     } else if (this.#picture) {
       this.#figures = this.#picture.lines.map(() => ({ now: NaN, min: NaN, mean: NaN, max: NaN }));
-      this.#legend.reset(this.kind.title, this.#picture.lines);
+      this.#legend.reset(this.kind.title, this.#picture.lines, this.#picture.format);
       this.#side.replaceChildren(this.#legend.root);
     }
   }

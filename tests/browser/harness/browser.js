@@ -50,6 +50,8 @@ export class Visit {
   /** @type {string[]} */
   #complaints = [];
   #outage = false;
+  /** Whose pages may be asked, too; "*" for anyone's. @type {string[]} */
+  #foreign = [];
   #context;
   #origin;
 
@@ -114,6 +116,15 @@ export class Visit {
   /** From here on the browser may complain that nobody answers: the test sees to it. */
   expectOutage() {
     this.#outage = true;
+  }
+
+  /**
+   * Another server is part of the test.
+   * @param {string} [origin]
+   */
+  expectForeign(origin = "*") {
+    this.#foreign.push(origin);
+    this.#complaints = this.#complaints.filter((complaint) => !complaint.startsWith(`fetched from elsewhere: ${origin.replace("*", "")}`));
   }
 
   /** What went wrong so far; each is told once. */
@@ -216,7 +227,8 @@ export class Visit {
   }
 
   #expectOwn = (/** @type {string} */ url) => {
-    if (new URL(url).origin !== this.#origin) {
+    const { origin } = new URL(url);
+    if (origin !== this.#origin && !this.#foreign.includes(origin) && !this.#foreign.includes("*")) {
       this.#complaints.push(`fetched from elsewhere: ${url}`);
     }
   };
