@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{query::Spans, stream::Settings};
+use super::{page::Page, query::Spans, stream::Settings};
 use crate::{
     config::{Compression, Config},
     hub::Joined,
@@ -33,6 +33,9 @@ pub(crate) struct InForce {
     pub(crate) header_timeout: Duration,
     /// How long it may take to read any of an answer.
     pub(crate) stall_timeout: Duration,
+    pub(crate) page: Page,
+    /// All of it, as TOML.
+    pub(crate) text: String,
 }
 
 impl<T> Current<T> {
@@ -65,6 +68,8 @@ impl InForce {
             compression: config.server.compression,
             header_timeout: config.server.limits.header_timeout,
             stall_timeout: config.server.limits.stall_timeout,
+            page: Page::new(&config.dashboard),
+            text: config.to_toml(),
         }
     }
 
