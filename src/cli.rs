@@ -2,7 +2,8 @@
 
 use std::{env, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
 
 use crate::config::{Flag, Source};
 
@@ -24,6 +25,8 @@ pub enum Command {
     /// Tell what is wrong with a configuration, or print what it adds up to
     #[command(after_help = CHECK_HELP)]
     Check(CheckArgs),
+    /// Print what makes a shell complete these commands and flags
+    Completions(CompletionsArgs),
 }
 
 /// `hostcast serve`
@@ -54,6 +57,13 @@ pub struct CheckArgs {
     pub print: bool,
     #[command(flatten)]
     overrides: Overrides,
+}
+
+/// `hostcast completions`
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell that is to read it
+    shell: Shell,
 }
 
 /// Flags that win over the file and the environment. The configuration checks them, so that they get its messages.
@@ -87,6 +97,15 @@ impl CheckArgs {
     /// Where the configuration comes from.
     pub fn source(self) -> Source {
         self.overrides.source(self.file.or(self.config))
+    }
+}
+
+impl CompletionsArgs {
+    /// The script for the shell.
+    pub fn script(&self) -> Vec<u8> {
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut Cli::command(), "hostcast", &mut script);
+        script
     }
 }
 
@@ -133,8 +152,6 @@ Exit codes: 0 the configuration is right, 1 failed, 2 wrong usage, 78 the config
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]

@@ -22,6 +22,7 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Serve(args) => serve(args),
         Command::Check(args) => check(args),
+        Command::Completions(args) => say(&args.script()),
     }
 }
 
@@ -56,7 +57,11 @@ fn check(args: CheckArgs) -> ExitCode {
         complain(&format!("warning: {warning}"));
     }
     let answer = if print { config.to_toml() } else { format!("{source}: ok\n") };
-    match io::stdout().write_all(answer.as_bytes()) {
+    say(answer.as_bytes())
+}
+
+fn say(answer: &[u8]) -> ExitCode {
+    match io::stdout().write_all(answer) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error, FAILED),
     }

@@ -24,4 +24,5 @@ mod signs_of_life;
 mod slow;
 mod stream;
 mod support;
+mod system;
 mod units;
