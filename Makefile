@@ -1,8 +1,8 @@
 # What can be done here; `make` alone lists it. The set-up that a target needs is in scripts/setup.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint lint-rust lint-deny lint-files test-page test-rust test-browser test-system fmt \
-	audit install uninstall clean bench bench-long
+.PHONY: help run build test lint lint-rust lint-deny lint-files test-page test-rust test-model test-browser test-system \
+	fuzz soak fmt audit install uninstall clean bench bench-long
 
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
@@ -17,7 +17,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build ## Build, then show this host at http://127.0.0.1:7117/ (ARGS="--interval 250ms" adds flags)
 	$(BINARY) serve $(ARGS)
@@ -28,13 +28,14 @@ build: ## Build the release binary
 
 test: ## Install what the tests need, then run every check and every test
 	@scripts/setup test
-	$(MAKE) --no-print-directory lint test-page test-rust test-browser test-system
+	$(MAKE) --no-print-directory lint test-page test-rust test-model test-browser test-system
 
 lint: lint-rust lint-deny lint-files ## Check the format, the code, the documentation, the licences and the scripts
 
 lint-rust:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked --quiet -- -D warnings
+	$(CARGO) clippy --workspace --all-targets --all-features --locked --quiet -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked --quiet
 
 # Without the advisories: see audit.
@@ -65,6 +66,26 @@ test-browser: ## Run the dashboard in a browser
 test-system: ## Install the packages on a machine that systemd runs (as root on Debian)
 	@scripts/test-system
 
+test-model: ## Check every order in which publishing, joining and leaving can meet
+	$(CARGO) test --locked --lib --features model model::
+
+# The name of a target in fuzz/fuzz_targets, or all of them. What is found stands in fuzz/artifacts, and what is new and
+# worth keeping in $(FUZZ)/corpus.
+FUZZ_TARGETS ?= $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
+FUZZ_SECONDS ?= 300
+FUZZ := $(abspath $(TARGET))/fuzz
+
+fuzz: ## Feed the parsers with whatever breaks them (FUZZ_SECONDS=300 for each; needs nightly and cargo-fuzz)
+	@cargo fuzz --version >/dev/null 2>&1 || { echo "make fuzz: missing: cargo install --locked cargo-fuzz" >&2; exit 1; }
+	@cargo +nightly --version >/dev/null 2>&1 || { echo "make fuzz: missing: rustup toolchain install nightly" >&2; exit 1; }
+	@mkdir -p $(FUZZ)/corpus
+	@for target in $(FUZZ_TARGETS); do \
+		echo "make fuzz: $$target for $(FUZZ_SECONDS) s"; \
+		mkdir -p $(FUZZ)/corpus/$$target; \
+		cargo +nightly fuzz run --target-dir $(FUZZ)/target $$target $(FUZZ)/corpus/$$target fuzz/corpus/$$target -- \
+			-max_total_time=$(FUZZ_SECONDS) -max_len=4096 -verbosity=0 -print_final_stats=1 || exit 1; \
+	done
+
 fmt: ## Format the code
 	$(CARGO) fmt --all
 
@@ -87,6 +108,11 @@ install: ## Install what `make build` has built under PREFIX, and the configurat
 	$(BINARY) completions fish > $(DESTDIR)$(PREFIX)/$(word 3,$(COMPLETIONS))
 	for unit in $(UNITS); do \
 		sed 's|/usr/bin/|$(PREFIX)/bin/|' systemd/$$unit > $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit || exit; \
+
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/hostcast/docs docs/*.md docs/*.png docs/*.svg
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	for unit in hostcast.service hostcast.socket; do \
+		sed 's|/usr/bin/|$(PREFIX)/bin/|' systemd/$$unit > $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit; \
 	done
 	install -D -m 644 systemd/hostcast.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/hostcast.conf
 	test -e $(DESTDIR)/etc/hostcast/config.toml || \

@@ -1,14 +1,20 @@
 # How to measure; included by the Makefile. docs/performance.md tells how to read the tables.
 
-.PHONY: bench bench-fanout bench-long
+.PHONY: bench bench-fanout bench-storm bench-stalled bench-long
 CARGO ?= cargo
 
 # Under four minutes past the build.
 bench:
 	$(CARGO) bench --locked --bench tick --bench stream --bench daemon
 
-bench-fanout: ## Measure the cost of 1 to 10,000 subscribers against a floor that only writes
-	$(CARGO) bench --locked --bench fanout
+bench-fanout: ## Measure the cost of 1 to 10,000 subscribers beside a floor that only writes, and nchan where it is installed
+	$(CARGO) bench --locked --bench crowd -- fanout
+
+bench-storm: ## Measure 10,000 subscribers that come at once and want all of history
+	$(CARGO) bench --locked --bench crowd -- storm
+
+bench-stalled: ## Measure what 4,000 subscribers notice of 1,000 that have stopped reading
+	$(CARGO) bench --locked --bench crowd -- stalled
 
 # Resident memory after five minutes and at the end, the CPU between, and how many ticks there were.
 bench-long:

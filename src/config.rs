@@ -8,6 +8,8 @@
 mod defaults;
 mod duration;
 mod environment;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod listen;
 mod parse;
 mod print;

@@ -7,7 +7,7 @@
 
 use std::{
     ops::RangeInclusive,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+    sync::{Arc, PoisonError},
     time::Duration,
 };
 
@@ -15,6 +15,7 @@ use crate::{
     config::HistoryConfig,
     history::{Epoch, History, Position},
     sample::{Reading, Sample},
+    sync::{Mutex, MutexGuard, RwLock},
 };
 
 /// A shared handle; clones are the same hub.

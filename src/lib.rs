@@ -10,9 +10,8 @@
 //! - [`daemon`] composes all of that, and stops it; [`signals`] tells it when.
 //!
 //! Around them: [`cli`] is what may be typed, [`config`] what the daemon is told to do, [`logging`]
-//! where events go, [`service`] the service manager,
-//! [`clock`] what time it is, [`descriptors`] how many connections fit, [`vital`] the
-//! threads that must not die.
+//! where events go, [`service`] the service manager, [`clock`] what time it is, [`descriptors`] how many
+//! connections fit, [`vital`] the threads that must not die. `sync` and `fuzzing` let the tests in.
 
 pub mod bucket;
 pub mod cli;
@@ -21,6 +20,9 @@ pub mod collector;
 pub mod config;
 pub mod daemon;
 pub mod descriptors;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod history;
 pub mod hub;
 pub mod logging;
@@ -31,4 +33,5 @@ pub mod sampler;
 pub mod server;
 pub mod service;
 pub mod signals;
+mod sync;
 pub mod vital;

@@ -5,6 +5,8 @@
 mod access;
 mod assets;
 mod connections;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod handle;
 mod handshake;
 mod items;

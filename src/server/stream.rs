@@ -7,6 +7,9 @@
 mod deflate;
 pub(super) mod frame;
 mod lane;
+mod mailbox;
+#[cfg(all(test, feature = "model"))]
+mod model;
 mod outbox;
 mod socket;
 mod subscriber;

@@ -8,7 +8,7 @@ use std::{
     collections::{BTreeSet, HashMap, VecDeque},
     ops::RangeInclusive,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -25,6 +25,7 @@ use crate::{
     hub::{Hub, Joined},
     protocol::{Encoding, Message, Notice, Projection},
     sample::Schema,
+    sync::{Mutex, MutexGuard},
 };
 
 /// The most that one `history` message may be, where it has more than one sample.

