@@ -1,7 +1,7 @@
 # What can be done here; `make` alone lists it. The set-up that a target needs is in scripts/setup.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint lint-rust lint-deny lint-files test-page test-rust test-model test-browser test-system \
+.PHONY: help run build static test lint lint-rust lint-deny lint-files test-page test-rust test-model test-browser test-system \
 	fuzz soak fmt audit install uninstall clean bench bench-long
 
 CARGO ?= cargo
@@ -9,6 +9,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 BINARY := $(TARGET)/release/hostcast
 SCRIPTS := scripts/setup scripts/check-architecture scripts/test-system .ci/run
 MANUALS := docs/man/hostcast.1 docs/man/hostcast.toml.5 docs/man/hostcast.service.8
+MUSL := $(shell uname -m)-unknown-linux-musl
 UNITS := hostcast.service hostcast.socket
 COMPLETIONS := share/bash-completion/completions/hostcast share/zsh/site-functions/_hostcast \
 	share/fish/vendor_completions.d/hostcast.fish
@@ -25,6 +26,12 @@ run: build ## Build, then show this host at http://127.0.0.1:7117/ (ARGS="--inte
 build: ## Build the release binary
 	@scripts/setup build
 	$(CARGO) build --release --locked
+
+static: ## Build a release binary that needs no library of the host
+	@scripts/setup build
+	@scripts/setup static
+	$(CARGO) build --release --locked --target $(MUSL)
+	@ls $(TARGET)/$(MUSL)/release/hostcast
 
 test: ## Install what the tests need, then run every check and every test
 	@scripts/setup test
@@ -101,18 +108,13 @@ install: ## Install what `make build` has built under PREFIX, and the configurat
 		install -D -m 644 docs/man/$$manual $(DESTDIR)$(PREFIX)/share/man/man$${manual##*.}/$$manual || exit; \
 	done
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/hostcast README.md ARCHITECTURE.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/hostcast/docs docs/*.md docs/*.png
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/hostcast/docs docs/*.md docs/*.png docs/*.svg
 	install -d $(addprefix $(DESTDIR)$(PREFIX)/,$(dir $(COMPLETIONS) lib/systemd/system/))
 	$(BINARY) completions bash > $(DESTDIR)$(PREFIX)/$(word 1,$(COMPLETIONS))
 	$(BINARY) completions zsh > $(DESTDIR)$(PREFIX)/$(word 2,$(COMPLETIONS))
 	$(BINARY) completions fish > $(DESTDIR)$(PREFIX)/$(word 3,$(COMPLETIONS))
 	for unit in $(UNITS); do \
 		sed 's|/usr/bin/|$(PREFIX)/bin/|' systemd/$$unit > $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit || exit; \
-
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/hostcast/docs docs/*.md docs/*.png docs/*.svg
-	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
-	for unit in hostcast.service hostcast.socket; do \
-		sed 's|/usr/bin/|$(PREFIX)/bin/|' systemd/$$unit > $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit; \
 	done
 	install -D -m 644 systemd/hostcast.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/hostcast.conf
 	test -e $(DESTDIR)/etc/hostcast/config.toml || \

@@ -72,6 +72,28 @@ fn a_filesystem_that_is_mounted_later_is_seen_through_the_sandbox() {
     });
 }
 
+#[test]
+#[ignore = "needs root and a machine: make test-system"]
+fn what_a_drop_in_hides_is_told_at_the_start_and_in_the_status() {
+    let machine = Machine::with_service("[sampler]\ninterval = \"100ms\"\n");
+    machine.on_network(&["ip", "link", "add", "wire0", "type", "veth", "peer", "name", "wire1"]);
+    machine.sh("systemctl start hostcast");
+    let hidden = || machine.http().get("/api/v1/status").json()["hidden"].clone();
+    assert_eq!(hidden(), serde_json::json!([]));
+
+    machine.edit_unit("[Service]\\nProtectHome=yes\\nProcSubset=pid\\n");
+    machine.sh("systemctl restart hostcast");
+    let told = hidden().to_string();
+    assert!(told.contains("at /home") && told.contains("ProcSubset=pid"), "{told}");
+    let log = machine.sh("journalctl --no-pager --unit=hostcast");
+    assert!(log.contains("WARN filesystems at /home and below cannot be seen"), "{log}");
+
+    machine.edit_unit("[Service]\\nPrivateNetwork=yes\\n");
+    machine.sh("systemctl restart hostcast");
+    let log = machine.sh("journalctl --no-pager --unit=hostcast");
+    assert!(log.contains("WARN no network interface can be seen but the loopback"), "{log}");
+}
+
 /// The series that had a number within the last two seconds, with the newest one.
 fn numbers(machine: &Machine, address: SocketAddr) -> BTreeMap<String, f64> {
     let mut http = Http::over(machine.connect(address), &Address::Tcp(address));
