@@ -24,8 +24,10 @@ fn hidden_by(mounts: &str, interfaces: &str) -> Vec<String> {
 fn hidden_by_mount(line: &str) -> Option<String> {
     let words: Vec<_> = line.split(' ').collect();
     let (root, path) = (words.get(3)?, words.get(4)?);
-    // systemd puts this folder of its own over what it hides.
-    if root.ends_with("/inaccessible/dir") {
+    // systemd puts this folder of its own over what it hides; also where no filesystem is that anybody counts.
+    if root.ends_with("/inaccessible/dir")
+        && !["/proc/", "/sys/", "/dev/", "/run/", "/usr/"].iter().any(|of| path.starts_with(of))
+    {
         return Some(format!("filesystems at {path} and below cannot be seen (ProtectHome=yes or InaccessiblePaths=)"));
     }
     let is_processes_alone = *path == "/proc" && words.last()?.split(',').any(|option| option == "subset=pid");
@@ -40,6 +42,7 @@ mod tests {
     const MOUNTS: &str = "316 1 254:0 / / ro,nosuid shared:87 master:1 - ext4 /dev/vda rw,discard
 365 316 0:60 / /home/x ro,nosuid,relatime shared:127 master:67 - tmpfs none rw
 354 316 0:61 / /proc rw,nosuid shared:129 - proc proc rw,hidepid=invisible
+366 316 0:24 /systemd/inaccessible/dir /usr/lib/modules ro,nosuid shared:130 - tmpfs tmpfs rw,size=1k
 ";
     const HEAD: &str = "Inter-|   Receive\n face |bytes\n";
 

@@ -22,6 +22,7 @@ mod service;
 mod shutdown;
 mod signs_of_life;
 mod slow;
+mod soak;
 mod stream;
 mod support;
 mod system;

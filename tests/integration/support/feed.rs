@@ -160,6 +160,11 @@ impl Feed {
         (bye.reason, bye.retry_ms, code)
     }
 
+    /// Breaks off with a reset.
+    pub(crate) fn reset(self) {
+        self.socket.get_ref().will_reset();
+    }
+
     /// Leaves in good order.
     pub(crate) fn close(mut self) {
         self.socket.close(Some(CloseFrame { code: CloseCode::Normal, reason: "".into() })).unwrap();

@@ -106,8 +106,13 @@ impl Wire {
 
     /// Ends the connection without a word of TCP but a reset.
     pub(crate) fn reset(self) {
+        self.will_reset();
+    }
+
+    /// Has its end be a reset, whenever that is.
+    pub(crate) fn will_reset(&self) {
         match self {
-            Self::Tcp(stream) => SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap(),
+            Self::Tcp(stream) => SockRef::from(stream).set_linger(Some(Duration::ZERO)).unwrap(),
             Self::Unix(_) => panic!("only TCP has resets"),
         }
     }
