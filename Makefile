@@ -1,14 +1,18 @@
 # What can be done here; `make` alone lists it. The set-up that a target needs is in scripts/setup.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint lint-rust lint-deny lint-files test-page test-rust test-model test-browser fuzz soak \
-	screenshots fmt audit install clean bench bench-long bench-dashboard
+.PHONY: help run build static test lint lint-rust lint-deny lint-files test-page test-rust test-model test-browser \
+	test-system fuzz soak screenshots fmt audit install uninstall clean bench bench-long bench-dashboard
 
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 BINARY := $(TARGET)/release/hostcast
-SCRIPTS := scripts/setup scripts/check-architecture .ci/run
-MANUALS := docs/man/hostcast.1 docs/man/hostcast.toml.5
+SCRIPTS := scripts/setup scripts/check-architecture scripts/test-system .ci/run
+MANUALS := docs/man/hostcast.1 docs/man/hostcast.toml.5 docs/man/hostcast.service.8
+MUSL := $(shell uname -m)-unknown-linux-musl
+UNITS := hostcast.service hostcast.socket
+COMPLETIONS := share/bash-completion/completions/hostcast share/zsh/site-functions/_hostcast \
+	share/fish/vendor_completions.d/hostcast.fish
 # make install PREFIX=/usr DESTDIR=/tmp/package
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -23,9 +27,15 @@ build: ## Build the release binary
 	@scripts/setup build
 	$(CARGO) build --release --locked
 
+static: ## Build a release binary that needs no library of the host
+	@scripts/setup build
+	@scripts/setup static
+	$(CARGO) build --release --locked --target $(MUSL)
+	@ls $(TARGET)/$(MUSL)/release/hostcast
+
 test: ## Install what the tests need, then run every check and every test
 	@scripts/setup test
-	$(MAKE) --no-print-directory lint test-page test-rust test-model test-browser
+	$(MAKE) --no-print-directory lint test-page test-rust test-model test-browser test-system
 
 lint: lint-rust lint-deny lint-files ## Check the format, the code, the documentation, the licences and the scripts
 
@@ -60,6 +70,9 @@ test-browser: ## Run the dashboard in a browser
 		cd tests/browser && npm ci --no-audit --no-fund --loglevel=error && \
 		HOSTCAST_BIN=$(abspath $(TARGET))/debug/hostcast npm test --silent; \
 	fi
+
+test-system: ## Install the packages on a machine that systemd runs (as root on Debian)
+	@scripts/test-system
 
 test-model: ## Check every order in which publishing, joining and leaving can meet
 	$(CARGO) test --locked --lib --features model model::
@@ -100,17 +113,28 @@ audit: ## Ask whether a dependency has a known flaw (needs the network)
 install: ## Install what `make build` has built under PREFIX, and the configuration in /etc
 	@test -x $(BINARY) || { echo "make install: nothing is built yet; first run: make build" >&2; exit 1; }
 	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/hostcast
-	install -D -m 644 docs/man/hostcast.1 $(DESTDIR)$(PREFIX)/share/man/man1/hostcast.1
-	install -D -m 644 docs/man/hostcast.toml.5 $(DESTDIR)$(PREFIX)/share/man/man5/hostcast.toml.5
+	for manual in $(notdir $(MANUALS)); do \
+		install -D -m 644 docs/man/$$manual $(DESTDIR)$(PREFIX)/share/man/man$${manual##*.}/$$manual || exit; \
+	done
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/hostcast README.md ARCHITECTURE.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/hostcast/docs docs/*.md docs/*.png docs/*.svg
-	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
-	for unit in hostcast.service hostcast.socket; do \
-		sed 's|/usr/bin/|$(PREFIX)/bin/|' systemd/$$unit > $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit; \
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/,$(dir $(COMPLETIONS) lib/systemd/system/))
+	$(BINARY) completions bash > $(DESTDIR)$(PREFIX)/$(word 1,$(COMPLETIONS))
+	$(BINARY) completions zsh > $(DESTDIR)$(PREFIX)/$(word 2,$(COMPLETIONS))
+	$(BINARY) completions fish > $(DESTDIR)$(PREFIX)/$(word 3,$(COMPLETIONS))
+	for unit in $(UNITS); do \
+		sed 's|/usr/bin/|$(PREFIX)/bin/|' systemd/$$unit > $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit || exit; \
 	done
 	install -D -m 644 systemd/hostcast.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/hostcast.conf
 	test -e $(DESTDIR)/etc/hostcast/config.toml || \
 		install -D -m 644 config/config.toml $(DESTDIR)/etc/hostcast/config.toml
+	@[ -n "$(DESTDIR)" ] || echo "next: systemd-sysusers && systemctl daemon-reload && systemctl enable --now hostcast"
+
+uninstall: ## Remove what `make install` has installed, but for /etc/hostcast and the state
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/hostcast lib/sysusers.d/hostcast.conf $(COMPLETIONS) \
+		$(addprefix lib/systemd/system/,$(UNITS)) \
+		$(foreach manual,$(notdir $(MANUALS)),share/man/man$(lastword $(subst ., ,$(manual)))/$(manual)))
+	rm -rf $(DESTDIR)$(PREFIX)/share/doc/hostcast
 
 clean: ## Remove everything that was built
 	rm -rf $(TARGET)/page
@@ -120,3 +144,4 @@ bench: ## Measure against the floors
 bench-long: ## Watch the daemon's memory for an hour
 bench-dashboard: ## Measure what the dashboard costs a browser
 -include benches/bench.mk
+include packaging/package.mk

@@ -2,7 +2,8 @@
 
 use std::{env, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
 
 use crate::{
     config::{Flag, Source},
@@ -30,6 +31,8 @@ pub enum Command {
     /// Tell what is wrong with a configuration, or print what it adds up to
     #[command(after_help = CHECK_HELP)]
     Check(CheckArgs),
+    /// Print what makes a shell complete these commands and flags
+    Completions(CompletionsArgs),
 }
 
 /// `hostcast serve`
@@ -105,6 +108,13 @@ impl TokenArgs {
     }
 }
 
+/// `hostcast completions`
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell that is to read it
+    shell: Shell,
+}
+
 /// Flags that win over the file and the environment. The configuration checks them, so that they get its messages.
 #[derive(Debug, Args)]
 struct Overrides {
@@ -136,6 +146,15 @@ impl CheckArgs {
     /// Where the configuration comes from.
     pub fn source(self) -> Source {
         self.overrides.source(self.file.or(self.config))
+    }
+}
+
+impl CompletionsArgs {
+    /// The script for the shell.
+    pub fn script(&self) -> Vec<u8> {
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut Cli::command(), "hostcast", &mut script);
+        script
     }
 }
 
@@ -193,8 +212,6 @@ Exit codes: 0 the configuration is right, 1 failed, 2 wrong usage, 78 the config
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]

@@ -134,6 +134,9 @@ impl Daemon {
         if collectors.is_empty() {
             warn!("every collector is off: the samples will be empty");
         }
+        for line in collector::hidden() {
+            warn!("{line}");
+        }
         let hub = Hub::new(&config.history);
         let prepared = Sampler::prepare(config.sampler.interval, collectors);
         let status = prepared.status();

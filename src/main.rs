@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve(args),
         Command::Token(args) => token(args),
         Command::Check(args) => check(args),
+        Command::Completions(args) => print(&args.script()),
     };
     let Err(Failure(lines, code)) = done else { return ExitCode::SUCCESS };
     complain(&lines);
@@ -46,7 +47,8 @@ fn serve(args: ServeArgs) -> Result<(), Failure> {
 
 fn token(args: TokenArgs) -> Result<(), Failure> {
     let config = args.source().load()?.config;
-    print(&args.command.run(&config.server.token_file).map_err(|error| failure(&error, FAILED))?)
+    let answer = args.command.run(&config.server.token_file).map_err(|error| failure(&error, FAILED))?;
+    print(answer.as_bytes())
 }
 
 fn check(args: CheckArgs) -> Result<(), Failure> {
@@ -55,11 +57,12 @@ fn check(args: CheckArgs) -> Result<(), Failure> {
     for warning in warnings {
         complain(&format!("warning: {warning}"));
     }
-    print(&if print_all { config.to_toml() } else { format!("{source}: ok\n") })
+    let answer = if print_all { config.to_toml() } else { format!("{source}: ok\n") };
+    print(answer.as_bytes())
 }
 
-fn print(answer: &str) -> Result<(), Failure> {
-    io::stdout().write_all(answer.as_bytes()).map_err(|error| failure(&error, FAILED))
+fn print(answer: &[u8]) -> Result<(), Failure> {
+    io::stdout().write_all(answer).map_err(|error| failure(&error, FAILED))
 }
 
 fn failure(error: &(dyn Error + 'static), code: u8) -> Failure {

@@ -24,6 +24,8 @@ struct Status {
     uptime_seconds: u64,
     process: Process,
     sampler: Sampler,
+    /// What a sandbox keeps from us.
+    hidden: Vec<String>,
     history: History,
     stream: Stream,
     connections: Connections,
@@ -117,6 +119,7 @@ pub(crate) fn status(context: &Arc<Context>) -> Response {
                 age_ms: context.sampler.age(now).as_millis() as u64,
                 report: context.sampler.report(),
             },
+            hidden: collector::hidden(),
             history: History {
                 samples,
                 bytes,
