@@ -1,10 +1,13 @@
 //! The command line: what may be typed, and its help.
 
+mod outcome;
+
 use std::{env, path::PathBuf};
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 
+pub use self::outcome::{Failure, complain, print};
 use crate::{
     config::{Flag, Source},
     token::Scope,

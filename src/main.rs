@@ -1,25 +1,14 @@
 //! The `hostcast` command: arguments, logging, exit code.
 
-use std::{
-    error::Error,
-    io::{self, Write as _},
-    process::ExitCode,
-};
+use std::process::ExitCode;
 
 use clap::Parser as _;
 use hostcast::{
-    cli::{CheckArgs, Cli, Command, ServeArgs, TokenArgs},
-    config::{InvalidConfig, Loaded},
+    cli::{CheckArgs, Cli, Command, Failure, ServeArgs, TokenArgs, complain, print},
+    config::Loaded,
     daemon, logging,
     service::{Inherited, ServiceManager},
 };
-
-/// How a command that failed ends: with these lines, and this code.
-struct Failure(String, u8);
-
-const FAILED: u8 = 1;
-/// `EX_CONFIG` of sysexits.h: starting again will not help.
-const WRONG_CONFIGURATION: u8 = 78;
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
@@ -28,13 +17,14 @@ fn main() -> ExitCode {
         Command::Check(args) => check(args),
         Command::Completions(args) => print(&args.script()),
     };
-    let Err(Failure(lines, code)) = done else { return ExitCode::SUCCESS };
-    complain(&lines);
-    ExitCode::from(code)
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
 }
 
 fn serve(args: ServeArgs) -> Result<(), Failure> {
-    let inherited = Inherited::take().map_err(|error| failure(&error, FAILED))?;
+    let inherited = Inherited::take().map_err(|error| Failure::new(&error))?;
     let source = args.source();
     let Loaded { config, warnings } = source.load()?;
     let log = logging::start(config.log.level);
@@ -42,12 +32,12 @@ fn serve(args: ServeArgs) -> Result<(), Failure> {
         tracing::warn!("{warning}");
     }
     let served = daemon::serve(&source, &config, &log, inherited, ServiceManager::from_environment());
-    served.map_err(|error| failure(&error, if error.is_for_good() { WRONG_CONFIGURATION } else { FAILED }))
+    served.map_err(|error| if error.is_for_good() { Failure::for_good(&error) } else { Failure::new(&error) })
 }
 
 fn token(args: TokenArgs) -> Result<(), Failure> {
     let config = args.source().load()?.config;
-    let answer = args.command.run(&config.server.token_file).map_err(|error| failure(&error, FAILED))?;
+    let answer = args.command.run(&config.server.token_file).map_err(|error| Failure::new(&error))?;
     print(answer.as_bytes())
 }
 
@@ -59,24 +49,4 @@ fn check(args: CheckArgs) -> Result<(), Failure> {
     }
     let answer = if print_all { config.to_toml() } else { format!("{source}: ok\n") };
     print(answer.as_bytes())
-}
-
-fn print(answer: &[u8]) -> Result<(), Failure> {
-    io::stdout().write_all(answer).map_err(|error| failure(&error, FAILED))
-}
-
-fn failure(error: &(dyn Error + 'static), code: u8) -> Failure {
-    let chain: Vec<_> = std::iter::successors(Some(error), |&error| error.source()).map(ToString::to_string).collect();
-    Failure(format!("hostcast: {}", chain.join(": ")), code)
-}
-
-impl From<InvalidConfig> for Failure {
-    fn from(invalid: InvalidConfig) -> Self {
-        Self(invalid.to_string(), WRONG_CONFIGURATION)
-    }
-}
-
-/// Unlike `eprintln!`, does not panic where nobody listens.
-fn complain(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
 }
