@@ -26,5 +26,6 @@ mod slow;
 mod soak;
 mod stream;
 mod support;
+mod tls;
 mod tokens;
 mod units;
