@@ -1,8 +1,8 @@
 # What can be done here; `make` alone lists it. The set-up that a target needs is in scripts/setup.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint lint-rust lint-deny lint-files test-page test-rust test-model test-browser fuzz soak fmt \
-	audit install clean bench bench-long
+.PHONY: help run build test lint lint-rust lint-deny lint-files test-page test-rust test-model test-browser fuzz soak \
+	screenshots fmt audit install clean bench bench-long bench-dashboard
 
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
@@ -57,7 +57,8 @@ test-rust: ## Run the unit tests and the integration tests
 
 test-browser: ## Run the dashboard in a browser
 	@if [ -d tests/browser ]; then \
-		cd tests/browser && npm ci --no-audit --no-fund --loglevel=error && npm test --silent; \
+		cd tests/browser && npm ci --no-audit --no-fund --loglevel=error && \
+		HOSTCAST_BIN=$(abspath $(TARGET))/debug/hostcast npm test --silent; \
 	fi
 
 test-model: ## Check every order in which publishing, joining and leaving can meet
@@ -82,6 +83,11 @@ fuzz: ## Feed the parsers with whatever breaks them (FUZZ_SECONDS=300 for each; 
 
 soak: ## Have subscribers come, stall, break off and resume for SOAK_MINUTES=30; in the end all must be as before
 	$(CARGO) test --locked --test integration -- --ignored --nocapture soak::
+
+screenshots: ## Take the dashboard's pictures into OUT (target/screenshots unless set); takes ten minutes
+	$(CARGO) build --release --locked --bin hostcast --example simulated_host
+	cd tests/browser && npm ci --no-audit --no-fund --loglevel=error && \
+		HOSTCAST_BIN=$(abspath $(TARGET))/release/hostcast npm run --silent screenshots -- $(abspath $(or $(OUT),$(TARGET)/screenshots))
 
 fmt: ## Format the code
 	$(CARGO) fmt --all
@@ -112,4 +118,5 @@ clean: ## Remove everything that was built
 
 bench: ## Measure against the floors
 bench-long: ## Watch the daemon's memory for an hour
+bench-dashboard: ## Measure what the dashboard costs a browser
 -include benches/bench.mk

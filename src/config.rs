@@ -5,6 +5,7 @@
 //! it was written until it is checked, so that each problem is one line that names the place. Past that border
 //! nothing is checked again.
 
+mod dashboard;
 mod defaults;
 mod difference;
 mod duration;
@@ -26,6 +27,7 @@ pub(crate) mod web;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
+pub use dashboard::DashboardConfig;
 pub use duration::{format_duration, parse_duration};
 pub use source::{Flag, InvalidConfig, Loaded, SYSTEM_FILE, Source};
 pub use web::{AllowedHost, WebOrigin};
@@ -44,6 +46,8 @@ pub struct Config {
     pub history: HistoryConfig,
     /// Whom to serve, and within which bounds.
     pub server: ServerConfig,
+    /// What the dashboard shows besides this host, and where it may be shown.
+    pub dashboard: DashboardConfig,
     /// What to log.
     pub log: LogConfig,
     /// Free labels that every `hello` carries, such as a site or a role.

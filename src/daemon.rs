@@ -24,6 +24,7 @@ use crate::{
     descriptors,
     hub::Hub,
     logging::Log,
+    sample::Host,
     sampler::Sampler,
     server::{Secrets, Server, ServerError, Tls, TlsError},
     service::{Inherited, News, ServiceManager},
@@ -119,13 +120,15 @@ impl Daemon {
     /// Takes the ports, or those that were handed over instead, and starts to sample. Must be called within a tokio
     /// runtime.
     pub fn bind(config: &Config, inherited: Inherited) -> Result<Self, DaemonError> {
-        Self::with_collectors(config, inherited, collector::enabled(&config.collectors, config.sampler.interval))
+        let collectors = collector::enabled(&config.collectors, config.sampler.interval);
+        Self::with_collectors(config, inherited, collector::read_host(), collectors)
     }
 
-    /// The same with other collectors than the configuration's.
+    /// The same with other collectors than the configuration's, and the host that they are of.
     pub fn with_collectors(
         config: &Config,
         inherited: Inherited,
+        host: Host,
         collectors: Vec<Scheduled>,
     ) -> Result<Self, DaemonError> {
         let (died, deaths) = mpsc::unbounded_channel();
@@ -144,7 +147,6 @@ impl Daemon {
         }
         let hub = Hub::new(&config.history);
         let prepared = Sampler::prepare(config.sampler.interval, collectors);
-        let host = collector::read_host();
         let status = prepared.status();
         let secrets = read_secrets(&config.server)?;
         let server = Server::bind(&config, secrets, inherited, hub.clone(), host, Arc::clone(&status), &on_death)?;

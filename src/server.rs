@@ -12,6 +12,7 @@ mod handshake;
 mod in_force;
 mod items;
 mod listener;
+mod page;
 mod patience;
 mod problem;
 mod query;

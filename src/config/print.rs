@@ -45,6 +45,9 @@ impl Config {
         page.duration("ping_interval", limits.ping_interval);
         page.size("max_backlog", limits.max_backlog_bytes);
         page.duration("stall_timeout", limits.stall_timeout);
+        page.section("dashboard");
+        page.list("hosts", self.dashboard.hosts.iter().cloned());
+        page.list("frame_ancestors", self.dashboard.frame_ancestors.iter().cloned());
         page.section("log");
         page.text("level", self.log.level.name());
         page.section("labels");

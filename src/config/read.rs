@@ -9,6 +9,7 @@ use std::{
 use super::{
     CollectorsConfig, Config, CpuConfig, DiskConfig, FilesystemConfig, HistoryConfig, Limits, LogConfig, NetworkConfig,
     Patterns, PlainConfig, SamplerConfig, ServerConfig, TlsConfig,
+    dashboard::dashboard,
     duration::format_duration,
     parse,
     section::{Report, Section},
@@ -67,6 +68,7 @@ fn config(root: &mut Section<'_, '_>) -> Config {
     Config {
         collectors: root.section("collectors", |section| collectors(section, tick)),
         server: root.section("server", server),
+        dashboard: root.section("dashboard", dashboard),
         log: root.section("log", |section| LogConfig {
             level: section.value("level", LogConfig::default().level, parse::log_level),
         }),

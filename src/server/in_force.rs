@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{query::Spans, stream::Settings, tls::Tls};
+use super::{page::Page, query::Spans, stream::Settings, tls::Tls};
 use crate::{
     config::{Compression, Config},
     hub::Joined,
@@ -34,6 +34,9 @@ pub(crate) struct InForce {
     pub(crate) header_timeout: Duration,
     /// How long it may take to read any of an answer.
     pub(crate) stall_timeout: Duration,
+    pub(crate) page: Page,
+    /// All of it, as TOML.
+    pub(crate) text: String,
 }
 
 impl<T> Current<T> {
@@ -67,6 +70,8 @@ impl InForce {
             tls,
             header_timeout: config.server.limits.header_timeout,
             stall_timeout: config.server.limits.stall_timeout,
+            page: Page::new(&config.dashboard),
+            text: config.to_toml(),
         }
     }
 

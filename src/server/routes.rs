@@ -1,6 +1,6 @@
 //! Which path leads where.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, future::ready, sync::Arc};
 
 use hyper::{HeaderMap, Method, body::Bytes, upgrade::OnUpgrade};
 use warp::{
@@ -33,7 +33,7 @@ pub(super) fn routes(context: &Arc<Context>) -> impl Filter<Extract = (Response,
         .unify()
         .or(sign_in(context))
         .unify()
-        .or(files())
+        .or(files(context))
         .unify()
         .recover(problem::unmatched)
         .unify()
@@ -85,13 +85,15 @@ fn empty_body() -> impl Filter<Extract = (Bytes,), Error = Infallible> + Clone {
     warp::any().map(Bytes::new)
 }
 
-fn files() -> BoxedFilter<(Response,)> {
+fn files(context: &Arc<Context>) -> BoxedFilter<(Response,)> {
+    let context = Arc::clone(context);
     get_or_head()
         .and(warp::path::full())
         .and(warp::header::headers_cloned())
-        .and_then(async |path: FullPath, headers: HeaderMap| {
+        .and_then(move |path: FullPath, headers: HeaderMap| {
             let asset = hostcast_dashboard::find(path.as_str());
-            asset.map(|asset| assets::respond(asset, &headers)).ok_or_else(warp::reject::not_found)
+            let answer = asset.map(|asset| assets::respond(&context.in_force.get().page, asset, &headers));
+            ready(answer.ok_or_else(warp::reject::not_found))
         })
         .boxed()
 }

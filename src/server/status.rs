@@ -29,6 +29,8 @@ struct Status {
     connections: Connections,
     access: AccessReport,
     reload: ReloadReport,
+    /// The configuration in force, as TOML.
+    config: String,
 }
 
 /// What came of reading the configuration again.
@@ -132,6 +134,7 @@ pub(crate) fn status(context: &Arc<Context>) -> Response {
             connections: Connections { open, refused_total },
             access: context.access.report(),
             reload: context.reload_report(),
+            config: in_force.text.clone(),
         },
     )
 }

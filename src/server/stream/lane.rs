@@ -303,9 +303,10 @@ impl Worker {
         self.settle(key, turn);
     }
 
-    /// Writes what is new. Who reads history has a turn coming, or waits for its socket.
+    /// Writes what is new. Who reads history has a turn coming; who is blocked is told of by its socket.
     fn write_live(&mut self, key: usize, now: Instant) {
-        if self.subscribers.get(key).is_some_and(|subscriber| !subscriber.reads_history()) {
+        let is_ready = |subscriber: &Subscriber| !subscriber.reads_history() && !subscriber.is_blocked();
+        if self.subscribers.get(key).is_some_and(is_ready) {
             self.write(key, now);
         }
     }

@@ -24,7 +24,7 @@ use crate::{
     sample::Schema,
     server::{
         connections::ConnectionSlot,
-        view::{Chunk, Next, View},
+        view::{Chunk, HistoryReader, Next, View},
     },
 };
 
@@ -64,6 +64,7 @@ enum Phase {
     /// Reading history. The chunk on its way is held, because that keeps it alive for those who read
     /// the same part.
     History {
+        _reader: HistoryReader,
         _chunk: Option<Arc<Chunk>>,
     },
     Live,
@@ -117,9 +118,9 @@ impl Subscriber {
             _slot: slot,
             cursor: view.beginning(joined),
             reader: FrameReader::new(view.is_compressed()),
+            phase: Phase::History { _reader: HistoryReader::new(&view), _chunk: None },
             view,
             schema: None,
-            phase: Phase::History { _chunk: None },
             outbox,
             notice: None,
             may_read,
@@ -138,6 +139,11 @@ impl Subscriber {
     /// Whether it may take many turns until it has caught up.
     pub(super) fn reads_history(&self) -> bool {
         matches!(self.phase, Phase::History { .. })
+    }
+
+    /// Whether the socket takes nothing more for now. It says when that changes.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.stalled_since.is_some()
     }
 
     /// Writes until the socket is full or nothing is left to say.
@@ -231,7 +237,10 @@ impl Subscriber {
         self.queue(chunk.frame.clone(), now);
         stats.add_samples(chunk.next_seq - self.cursor);
         self.cursor = chunk.next_seq;
-        self.phase = if chunk.complete { Phase::Live } else { Phase::History { _chunk: Some(chunk) } };
+        match &mut self.phase {
+            Phase::History { _chunk, .. } if !chunk.complete => *_chunk = Some(chunk),
+            _ => self.phase = Phase::Live,
+        }
     }
 
     /// Sees to it that the client knows what the values of the next samples stand for.
@@ -360,7 +369,8 @@ impl Subscriber {
             self.send_away("slow", Some(settings.retry_ms), close::TRY_AGAIN_LATER, now + settings.stall_timeout);
             return Turn::Waits;
         }
-        if now.saturating_duration_since(self.last_ping) >= settings.ping_interval {
+        // Behind what waits a ping would not arrive either: that is the stall's to judge.
+        if !self.is_blocked() && now.saturating_duration_since(self.last_ping) >= settings.ping_interval {
             if self.unanswered_pings >= 2 {
                 return Turn::Gone;
             }
