@@ -170,11 +170,11 @@ impl Daemon {
     ) -> Result<(), DaemonError> {
         let Self { server, vitals, sampler, mut deaths, mut config } = self;
         let manager = Arc::new(manager);
-        let (hub, handle) = (vitals.hub.clone(), server.handle());
+        let (hub, handle, addresses) = (vitals.hub.clone(), server.handle(), server.addresses().to_vec());
         let reporter = tokio::spawn(report(Arc::clone(&manager), vitals));
         let mut death = None;
         let end = async {
-            let parts = Parts { hub: &hub, sampler: &sampler, server: &handle };
+            let parts = Parts { addresses: &addresses, hub: &hub, sampler: &sampler, server: &handle };
             tokio::pin!(shutdown);
             loop {
                 tokio::select! {

@@ -9,7 +9,7 @@ use tracing::{error, info, warn};
 use super::{read_secrets, with_room_for_connections};
 use crate::{
     collector,
-    config::{Config, Loaded, Source},
+    config::{Config, Listen, Loaded, Source},
     hub::Hub,
     logging::Log,
     sampler::Sampler,
@@ -32,6 +32,8 @@ pub struct Reload<'a> {
 
 /// The parts that take a new configuration.
 pub(super) struct Parts<'a> {
+    /// Where it listens.
+    pub(super) addresses: &'a [Listen],
     pub(super) hub: &'a Hub,
     pub(super) sampler: &'a Sampler,
     pub(super) server: &'a Handle,
@@ -50,6 +52,10 @@ impl Reload<'_> {
         manager.tell(&[News::Reloading]);
         let loaded = self.source.load().map_err(|invalid| invalid.problems().to_vec());
         let loaded = loaded.and_then(|Loaded { config, warnings }| {
+            // What it listens at stays as it is, whatever the file says of that now.
+            for address in parts.addresses {
+                config.server.auth.allows(address).map_err(|open| vec![format!("server.auth: {open}")])?;
+            }
             let secrets = read_secrets(&config.server).map_err(|error| vec![error.to_string()])?;
             Ok((config, secrets, warnings))
         });
