@@ -13,6 +13,7 @@ mod model;
 mod outbox;
 mod socket;
 mod subscriber;
+mod tls;
 
 use std::{
     fmt, io,
