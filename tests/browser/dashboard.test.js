@@ -16,5 +16,6 @@ await import("./tests/outages.js");
 await import("./tests/controls.js");
 await import("./tests/delivery.js");
 await import("./tests/strangers.js");
+await import("./tests/webservers.js");
 
 after(closeBrowser);
