@@ -1,8 +1,8 @@
 # What can be done here; `make` alone lists it. The set-up that a target needs is in scripts/setup.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build static test lint lint-rust lint-deny lint-files test-page test-rust test-model test-browser test-system \
-	fuzz soak fmt audit install uninstall clean bench bench-long
+.PHONY: help run build static test lint lint-rust lint-deny lint-files test-page test-rust test-model test-browser \
+	test-system fuzz soak screenshots fmt audit install uninstall clean bench bench-long bench-dashboard
 
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
@@ -70,7 +70,7 @@ test-rust: ## Run the unit tests and the integration tests
 test-browser: ## Run the dashboard in a browser
 	@if [ -d tests/browser ]; then \
 		cd tests/browser && npm ci --no-audit --no-fund --loglevel=error && \
-		HOSTCAST_TEST_SERVERS=$(HOSTCAST_TEST_CACHE)/servers npm test --silent; \
+		HOSTCAST_TEST_SERVERS=$(HOSTCAST_TEST_CACHE)/servers HOSTCAST_BIN=$(abspath $(TARGET))/debug/hostcast npm test --silent; \
 	fi
 
 test-system: ## Install the packages on a machine that systemd runs (as root on Debian)
@@ -98,6 +98,11 @@ fuzz: ## Feed the parsers with whatever breaks them (FUZZ_SECONDS=300 for each; 
 
 soak: ## Have subscribers come, stall, break off and resume for SOAK_MINUTES=30; in the end all must be as before
 	$(CARGO) test --locked --test integration -- --ignored --nocapture soak::
+
+screenshots: ## Take the dashboard's pictures into OUT (target/screenshots unless set); takes ten minutes
+	$(CARGO) build --release --locked --bin hostcast --example simulated_host
+	cd tests/browser && npm ci --no-audit --no-fund --loglevel=error && \
+		HOSTCAST_BIN=$(abspath $(TARGET))/release/hostcast npm run --silent screenshots -- $(abspath $(or $(OUT),$(TARGET)/screenshots))
 
 fmt: ## Format the code
 	$(CARGO) fmt --all
@@ -140,5 +145,6 @@ clean: ## Remove everything that was built
 
 bench: ## Measure against the floors
 bench-long: ## Watch the daemon's memory for an hour
+bench-dashboard: ## Measure what the dashboard costs a browser
 -include benches/bench.mk
 include packaging/package.mk

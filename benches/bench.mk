@@ -1,6 +1,6 @@
 # How to measure; included by the Makefile. docs/performance.md tells how to read the tables.
 
-.PHONY: bench bench-fanout bench-storm bench-stalled bench-long
+.PHONY: bench bench-fanout bench-storm bench-stalled bench-long bench-dashboard
 CARGO ?= cargo
 
 # Under four minutes past the build.
@@ -19,3 +19,9 @@ bench-stalled: ## Measure what 4,000 subscribers notice of 1,000 that have stopp
 # Resident memory after five minutes and at the end, the CPU between, and how many ticks there were.
 bench-long:
 	HOSTCAST_BENCH_MINUTES=60 $(CARGO) bench --locked --bench daemon
+
+# Some 20 minutes. HOSTCAST_BENCH_HEAP=120 watches the heap for the two hours that the goal is about.
+bench-dashboard:
+	$(CARGO) build --release --locked --bin hostcast --example simulated_host
+	cd tests/browser && npm ci --no-audit --no-fund --loglevel=error && \
+		HOSTCAST_BIN=$(abspath $(TARGET))/release/hostcast npm run --silent bench

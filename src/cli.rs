@@ -1,11 +1,17 @@
 //! The command line: what may be typed, and its help.
 
+mod outcome;
+
 use std::{env, path::PathBuf};
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::config::{Flag, Source};
+pub use self::outcome::{Failure, complain, print};
+use crate::{
+    config::{Flag, Source},
+    token::Scope,
+};
 
 /// Streams live host metrics, history first, to any number of WebSocket subscribers.
 #[derive(Debug, Parser)]
@@ -22,6 +28,9 @@ pub enum Command {
     /// Sample this host and serve what was measured
     #[command(after_help = SERVE_HELP)]
     Serve(ServeArgs),
+    /// Make, list and revoke the tokens that clients show, where server.auth is "token"
+    #[command(after_help = TOKEN_HELP)]
+    Token(TokenArgs),
     /// Tell what is wrong with a configuration, or print what it adds up to
     #[command(after_help = CHECK_HELP)]
     Check(CheckArgs),
@@ -57,6 +66,49 @@ pub struct CheckArgs {
     pub print: bool,
     #[command(flatten)]
     overrides: Overrides,
+}
+
+/// `hostcast token`
+#[derive(Debug, Args)]
+pub struct TokenArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: TokenCommand,
+    #[arg(
+        long,
+        short,
+        global = true,
+        value_name = "FILE",
+        help = "Configuration file, for server.token_file [default: the one that `hostcast serve` would use]"
+    )]
+    config: Option<PathBuf>,
+}
+
+/// What can be done with tokens.
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Make a token and print it: it cannot be shown again
+    Add {
+        /// What it is called, to be told from the others
+        name: String,
+        /// What it allows: read (samples) or status (the daemon's own state); may be repeated
+        #[arg(long = "scope", value_name = "SCOPE", default_value = "read")]
+        scopes: Vec<Scope>,
+    },
+    /// List the tokens: names, scopes and dates
+    List,
+    /// Forget a token
+    Revoke {
+        /// What it is called
+        name: String,
+    },
+}
+
+impl TokenArgs {
+    /// Where the configuration comes from.
+    pub fn source(&self) -> Source {
+        Source::find(self.config.clone(), env::vars_os().collect(), Vec::new())
+    }
 }
 
 /// `hostcast completions`
@@ -141,6 +193,17 @@ Each key of the file can be set by a variable HOSTCAST_<SECTION>_<KEY>.
 Stronger wins: built-in defaults < file < environment < flags.
 
 Exit codes: 0 stopped when asked to, 1 failed, 2 wrong usage, 78 the configuration is wrong";
+
+const TOKEN_HELP: &str = "\
+Examples:
+  hostcast token add wall              make one that may read samples
+  hostcast token add admin --scope read --scope status
+  hostcast token list
+  hostcast token revoke wall
+
+A daemon that runs knows of it after: systemctl reload hostcast
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 78 the configuration is wrong";
 
 const CHECK_HELP: &str = "\
 Examples:

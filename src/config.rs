@@ -5,7 +5,9 @@
 //! it was written until it is checked, so that each problem is one line that names the place. Past that border
 //! nothing is checked again.
 
+mod dashboard;
 mod defaults;
+mod difference;
 mod duration;
 mod environment;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -25,6 +27,7 @@ pub(crate) mod web;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
+pub use dashboard::DashboardConfig;
 pub use duration::{format_duration, parse_duration};
 pub use source::{Flag, InvalidConfig, Loaded, SYSTEM_FILE, Source};
 pub use web::{AllowedHost, WebOrigin};
@@ -43,6 +46,8 @@ pub struct Config {
     pub history: HistoryConfig,
     /// Whom to serve, and within which bounds.
     pub server: ServerConfig,
+    /// What the dashboard shows besides this host, and where it may be shown.
+    pub dashboard: DashboardConfig,
     /// What to log.
     pub log: LogConfig,
     /// Free labels that every `hello` carries, such as a site or a role.
@@ -146,6 +151,8 @@ pub struct ServerConfig {
     pub listen: Vec<Listen>,
     /// Who has to say who they are.
     pub auth: Auth,
+    /// Where tokens are kept.
+    pub token_file: PathBuf,
     /// Names of this host that it does not know of itself, as they stand in the address bar of a browser.
     pub allowed_hosts: Vec<AllowedHost>,
     /// Origins of other pages that may read what is served here.
@@ -177,6 +184,8 @@ pub enum Auth {
     Local,
     /// Everyone, on purpose.
     None,
+    /// Nobody: each has to show a token.
+    Token,
 }
 
 /// `[server.limits]`
@@ -267,13 +276,14 @@ impl Compression {
 
 impl Auth {
     /// Every choice.
-    pub const ALL: [Self; 2] = [Self::Local, Self::None];
+    pub const ALL: [Self; 3] = [Self::Local, Self::None, Self::Token];
 
     /// The choice as the configuration spells it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Local => "local",
             Self::None => "none",
+            Self::Token => "token",
         }
     }
 
@@ -291,8 +301,8 @@ impl Auth {
 /// An address that others can reach, and nothing that asks them who they are.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "others can reach {0}, and nothing asks who they are: listen at a loopback address or a Unix socket behind a proxy \
-     with a login, or set server.auth = \"none\" if everyone may read"
+    "others can reach {0}, and nothing asks who they are: set server.auth = \"token\" and make one with `hostcast token \
+     add NAME`, or set \"none\" if everyone may read"
 )]
 pub struct OpenToOthers(Listen);
 

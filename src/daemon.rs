@@ -1,6 +1,7 @@
 //! The composition root: the only place that knows everyone. It puts the parts together, starts
 //! them, and stops them in the reverse order.
 
+mod reload;
 mod report;
 
 use std::{
@@ -12,17 +13,23 @@ use std::{
 use tokio::{runtime, sync::mpsc};
 use tracing::{error, info, warn};
 
-use self::report::{Vitals, report};
+pub use self::reload::Reload;
+use self::{
+    reload::{Parts, requested},
+    report::{Vitals, report},
+};
 use crate::{
     collector::{self, Scheduled},
-    config::{Config, Listen, ServerConfig},
+    config::{Auth, Config, Listen, ServerConfig, Source},
     descriptors,
     hub::Hub,
-    protocol::HelloHost,
+    logging::Log,
+    sample::Host,
     sampler::Sampler,
     server::{Server, ServerError},
     service::{Inherited, News, ServiceManager},
-    signals::StopSignals,
+    signals::{Orders, Received},
+    token::{TokenFile, TokenFileError, Tokens},
     vital::OnDeath,
 };
 
@@ -36,7 +43,8 @@ pub struct Daemon {
     vitals: Vitals,
     sampler: Sampler,
     deaths: mpsc::UnboundedReceiver<String>,
-    grace: Duration,
+    /// The configuration in force.
+    config: Config,
 }
 
 /// Why a daemon did not start, or stopped without being told to.
@@ -48,6 +56,9 @@ pub enum DaemonError {
     /// The server could not be started.
     #[error(transparent)]
     Server(#[from] ServerError),
+    /// The tokens cannot be read.
+    #[error(transparent)]
+    Tokens(#[from] TokenFileError),
     /// The sampler's thread could not be started.
     #[error("cannot start the sampler's thread")]
     Sampler(#[source] io::Error),
@@ -59,23 +70,30 @@ pub enum DaemonError {
 impl DaemonError {
     /// Whether starting again will not help before somebody has changed the configuration.
     pub fn is_for_good(&self) -> bool {
-        matches!(self, Self::Server(ServerError::Open(_)))
+        matches!(self, Self::Server(ServerError::Open(_)) | Self::Tokens(_))
     }
 }
 
-/// Runs a daemon until SIGTERM or SIGINT.
-pub fn serve(config: &Config, inherited: Inherited, manager: ServiceManager) -> Result<(), DaemonError> {
+/// Runs a daemon until SIGTERM or SIGINT, and reads its configuration again from `source` with each SIGHUP.
+pub fn serve(
+    source: &Source,
+    config: &Config,
+    log: &Log,
+    inherited: Inherited,
+    manager: ServiceManager,
+) -> Result<(), DaemonError> {
     let mut builder = runtime::Builder::new_multi_thread();
     builder.worker_threads(RUNTIME_THREADS).thread_name("http").enable_all();
     let runtime = builder.build().map_err(DaemonError::Start)?;
-    let (_signals, stopped) = StopSignals::listen().map_err(DaemonError::Start)?;
+    let (_orders, Received { stop, reload }) = Orders::listen().map_err(DaemonError::Start)?;
+    let reload = Reload { requested: reload, source, log };
     let ended = runtime.block_on(async {
         let daemon = Daemon::bind(config, inherited)?;
         announce(daemon.addresses());
         daemon
-            .run(manager, async {
+            .run(manager, Some(reload), async {
                 // An error means that the signal thread is gone, and then nobody can tell us to stop.
-                let _ = stopped.await;
+                let _ = stop.await;
             })
             .await
     });
@@ -91,13 +109,15 @@ impl Daemon {
     /// Takes the ports, or those that were handed over instead, and starts to sample. Must be called within a tokio
     /// runtime.
     pub fn bind(config: &Config, inherited: Inherited) -> Result<Self, DaemonError> {
-        Self::with_collectors(config, inherited, collector::enabled(&config.collectors, config.sampler.interval))
+        let collectors = collector::enabled(&config.collectors, config.sampler.interval);
+        Self::with_collectors(config, inherited, collector::read_host(), collectors)
     }
 
-    /// The same with other collectors than the configuration's.
+    /// The same with other collectors than the configuration's, and the host that they are of.
     pub fn with_collectors(
         config: &Config,
         inherited: Inherited,
+        host: Host,
         collectors: Vec<Scheduled>,
     ) -> Result<Self, DaemonError> {
         let (died, deaths) = mpsc::unbounded_channel();
@@ -105,7 +125,9 @@ impl Daemon {
             // If nobody listens, the daemon is stopping anyway.
             let _ = died.send(last_words);
         });
-        let config = &with_room_for_connections(config.clone());
+        let config = with_room_for_connections(config.clone());
+        let limits = &config.server.limits;
+        info!("up to {} connections, {} from one address", limits.max_connections, limits.max_connections_per_address);
         if !inherited.is_empty() && config.server.listen != ServerConfig::default().listen {
             warn!("server.listen is not used: the service manager has handed over where to listen");
         }
@@ -117,12 +139,12 @@ impl Daemon {
         }
         let hub = Hub::new(&config.history);
         let prepared = Sampler::prepare(config.sampler.interval, collectors);
-        let host = HelloHost { host: collector::read_host(), labels: config.labels.clone() };
         let status = prepared.status();
-        let server = Server::bind(config, inherited, hub.clone(), host, Arc::clone(&status), &on_death)?;
+        let tokens = read_tokens(&config)?;
+        let server = Server::bind(&config, tokens, inherited, hub.clone(), host, Arc::clone(&status), &on_death)?;
         let vitals = Vitals { hub: hub.clone(), sampler: status, server: server.handle() };
         let sampler = prepared.start(hub, &on_death).map_err(DaemonError::Sampler)?;
-        Ok(Self { server, vitals, sampler, deaths, grace: config.server.shutdown_grace })
+        Ok(Self { server, vitals, sampler, deaths, config })
     }
 
     /// Where it listens, with the ports that the kernel chose where it was asked to.
@@ -132,22 +154,37 @@ impl Daemon {
 
     /// Serves until `shutdown` resolves, and returns when everyone has gone or the grace period is over. The manager is
     /// told how it goes.
-    pub async fn run(self, manager: ServiceManager, shutdown: impl Future<Output = ()>) -> Result<(), DaemonError> {
-        let Self { server, vitals, sampler, mut deaths, grace } = self;
+    pub async fn run(
+        self,
+        manager: ServiceManager,
+        reload: Option<Reload<'_>>,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<(), DaemonError> {
+        let Self { server, vitals, sampler, mut deaths, mut config } = self;
         let manager = Arc::new(manager);
+        let (hub, handle) = (vitals.hub.clone(), server.handle());
         let reporter = tokio::spawn(report(Arc::clone(&manager), vitals));
         let mut death = None;
         let end = async {
-            tokio::select! {
-                () = shutdown => {}
-                // The sender lives as long as the threads that hold it, so this is never `None` here.
-                last_words = deaths.recv() => death = last_words,
+            let parts = Parts { hub: &hub, sampler: &sampler, server: &handle };
+            tokio::pin!(shutdown);
+            loop {
+                tokio::select! {
+                    () = &mut shutdown => break,
+                    // The sender lives as long as the threads that hold it, so this is never `None` here.
+                    last_words = deaths.recv() => {
+                        death = last_words;
+                        break;
+                    }
+                    Some(reload) = requested(reload.as_ref()) => reload.run(&mut config, &parts, &manager),
+                }
             }
             reporter.abort();
             manager.tell(&[News::Stopping, News::Status("stopping")]);
+            config.server.shutdown_grace
         };
-        server.run(end, grace).await;
-        sampler.stop(grace);
+        server.run(end).await;
+        sampler.stop(config.server.shutdown_grace);
         match death.or_else(|| deaths.try_recv().ok()) {
             None => Ok(()),
             Some(last_words) => {
@@ -156,6 +193,19 @@ impl Daemon {
             }
         }
     }
+}
+
+/// Who may read, where the configuration asks for tokens.
+fn read_tokens(config: &Config) -> Result<Tokens, TokenFileError> {
+    if config.server.auth != Auth::Token {
+        return Ok(Tokens::default());
+    }
+    let tokens = TokenFile(&config.server.token_file).read()?;
+    if tokens.iter().next().is_none() {
+        let file = config.server.token_file.display();
+        warn!("there are no tokens in {file}, so nobody may read: `hostcast token add NAME` makes one");
+    }
+    Ok(tokens)
 }
 
 /// The same configuration, with no more connections than there can be descriptors.
@@ -167,7 +217,6 @@ fn with_room_for_connections(mut config: Config) -> Config {
         warn!("open files are limited to {room} connections, below server.limits.max_connections = {wanted}");
         limits.max_connections = room;
     }
-    info!("up to {} connections, {} from one address", limits.max_connections, limits.max_connections_per_address);
     config
 }
 

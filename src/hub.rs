@@ -214,6 +214,11 @@ impl Hub {
         (history.is_cut_short(), history.span())
     }
 
+    /// Changes how much of the past is kept.
+    pub fn set_bounds(&self, config: &HistoryConfig) {
+        self.history().set_bounds(config);
+    }
+
     /// Samples on offer, and the bytes they occupy.
     pub fn size(&self) -> (usize, usize) {
         self.history().size()

@@ -10,7 +10,7 @@
 //! - [`daemon`] composes all of that, and stops it; [`signals`] tells it when.
 //!
 //! Around them: [`cli`] is what may be typed, [`config`] what the daemon is told to do, [`logging`]
-//! where events go, [`service`] the service manager, [`clock`] what time it is, [`descriptors`] how many
+//! where events go, [`token`] who may read, [`service`] the service manager, [`clock`] what time it is, [`descriptors`] how many
 //! connections fit, [`vital`] the threads that must not die. `sync` and `fuzzing` let the tests in.
 
 pub mod bucket;
@@ -34,4 +34,5 @@ pub mod server;
 pub mod service;
 pub mod signals;
 mod sync;
+pub mod token;
 pub mod vital;

@@ -9,8 +9,10 @@ mod connections;
 pub(crate) mod fuzzing;
 mod handle;
 mod handshake;
+mod in_force;
 mod items;
 mod listener;
+mod page;
 mod patience;
 mod problem;
 mod query;
@@ -22,9 +24,14 @@ mod stream;
 mod view;
 mod views;
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
-use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
+use hyper::{Method, Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
@@ -40,27 +47,26 @@ use tracing::debug;
 use self::{
     access::{Access, Door, Entrance},
     connections::{ConnectionSlot, Connections},
+    in_force::{Current, InForce, stream_settings},
     listener::{Accepted, Listener},
     patience::Patient,
-    query::Spans,
-    stream::{Settings, Streams},
+    stream::Streams,
     views::Views,
 };
-pub use self::{handle::Handle, listener::BindError};
+pub use self::{handle::Handle, listener::BindError, status::ReloadReport};
 use crate::{
     clock::boottime,
-    config::{Compression, Config, Listen, OpenToOthers},
-    hub::{Hub, Joined},
-    protocol::{Hello, HelloHost, Message},
+    config::{Config, Listen, OpenToOthers},
+    hub::Hub,
+    sample::Host,
     sampler::SamplerStatus,
     service::Inherited,
+    token::{Proof, Tokens},
     vital::OnDeath,
 };
 
 /// The most that a request's head may be: browsers send far less, and each connection may hold one.
 const MAX_HEAD_BYTES: usize = 16 << 10;
-/// When a subscriber that was sent away may try again; it spreads that with jitter.
-const RETRY_MS: u64 = 1_000;
 
 /// Refused connections that are told why at the same time, each for a second at most.
 const REFUSALS_AT_A_TIME: usize = 64;
@@ -71,44 +77,28 @@ pub struct Server {
     listeners: Vec<Listener>,
     addresses: Vec<Listen>,
     context: Arc<Context>,
-    timeouts: Timeouts,
     on_death: OnDeath,
-}
-
-/// How long HTTP clients may take.
-#[derive(Clone, Copy, Debug)]
-struct Timeouts {
-    /// To send the head of a request.
-    header: Duration,
-    /// To read any of an answer.
-    stall: Duration,
 }
 
 /// What the routes share.
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) hub: Hub,
-    pub(crate) identity: Arc<Identity>,
+    pub(crate) in_force: Current<InForce>,
     pub(crate) sampler: Arc<SamplerStatus>,
     pub(crate) views: Views,
     pub(crate) streams: Streams,
-    pub(crate) access: Access,
+    pub(crate) access: Arc<Access>,
+    /// Told when somebody may not read any more.
+    pub(crate) recheck: watch::Sender<()>,
     pub(crate) connections: Connections,
     /// The newest `seq`, for those who follow over HTTP.
     pub(crate) published: watch::Sender<u64>,
     pub(crate) stopping: watch::Sender<bool>,
     /// When the daemon was started, on `CLOCK_BOOTTIME`.
     pub(crate) started: Duration,
-    pub(crate) history_window: Duration,
-    pub(crate) compression: Compression,
-}
-
-/// Who speaks, as every `hello` says it.
-#[derive(Debug)]
-pub(crate) struct Identity {
-    pub(crate) host: HelloHost,
-    interval: Duration,
-    heartbeat: Duration,
+    /// What came of reading the configuration again.
+    pub(crate) reload: Mutex<ReloadReport>,
 }
 
 /// Who is at the other end of a connection.
@@ -120,6 +110,10 @@ pub(crate) struct Peer {
     pub(crate) is_local: bool,
     /// Where it came in.
     pub(crate) entrance: Entrance,
+    /// Where it comes from; `None` is a Unix socket.
+    pub(crate) ip: Option<IpAddr>,
+    /// Who asks, as far as that was proved: of each request.
+    pub(crate) proof: Option<Proof>,
     pub(crate) slot: ConnectionSlot,
 }
 
@@ -148,9 +142,10 @@ impl Server {
     /// a tokio runtime.
     pub fn bind(
         config: &Config,
+        tokens: Tokens,
         inherited: Inherited,
         hub: Hub,
-        host: HelloHost,
+        host: Host,
         sampler: Arc<SamplerStatus>,
         on_death: &OnDeath,
     ) -> Result<Self, ServerError> {
@@ -165,27 +160,21 @@ impl Server {
             config.server.auth.allows(address)?;
         }
         let limits = &config.server.limits;
-        let settings = Settings {
-            heartbeat: config.server.heartbeat,
-            ping_interval: limits.ping_interval,
-            stall_timeout: limits.stall_timeout,
-            retry_ms: RETRY_MS,
-        };
+        let settings = stream_settings(config);
         let streams = Streams::start(&hub, &settings, on_death).map_err(ServerError::Streams)?;
-        let access = Access::new(&config.server, &host.host.name);
-        let identity = Identity { host, interval: sampler.interval(), heartbeat: config.server.heartbeat };
+        let access = Access::new(&config.server, tokens, &host.name);
         let context = Arc::new(Context {
-            identity: Arc::new(identity),
+            in_force: Current::new(InForce::new(config, host)),
             sampler,
-            views: Views::new(hub.clone(), usize::try_from(limits.max_backlog_bytes).unwrap_or(usize::MAX)),
+            views: Views::new(hub.clone(), limits.max_backlog_bytes),
             streams,
-            access,
+            access: Arc::new(access),
+            recheck: watch::Sender::new(()),
             connections: Connections::new(limits),
             published: watch::Sender::new(0),
             stopping: watch::Sender::new(false),
             started: boottime(),
-            history_window: config.history.window,
-            compression: config.server.compression,
+            reload: Mutex::default(),
             hub,
         });
         let follower = Arc::downgrade(&context);
@@ -194,8 +183,7 @@ impl Server {
                 context.published.send_replace(context.hub.next_seq() - 1);
             }
         });
-        let timeouts = Timeouts { header: limits.header_timeout, stall: limits.stall_timeout };
-        Ok(Self { listeners, addresses, context, timeouts, on_death: on_death.clone() })
+        Ok(Self { listeners, addresses, context, on_death: on_death.clone() })
     }
 
     /// Where it listens, with the ports that the kernel chose where it was asked to.
@@ -203,19 +191,22 @@ impl Server {
         &self.addresses
     }
 
-    /// Serves until `shutdown` resolves, then says goodbye to everyone and waits for them to go, for
-    /// at most `grace`.
-    pub async fn run(self, shutdown: impl Future<Output = ()>, grace: Duration) {
-        let Self { listeners, context, timeouts, on_death, .. } = self;
+    /// Serves until `shutdown` resolves, then says goodbye to everyone and waits for them to go, for at most the time
+    /// that it resolves to.
+    pub async fn run(self, shutdown: impl Future<Output = Duration>) {
+        let Self { listeners, context, on_death, .. } = self;
         let mut accepting = JoinSet::new();
         for listener in listeners {
-            accepting.spawn(accept_all(listener, Arc::clone(&context), timeouts));
+            accepting.spawn(accept_all(listener, Arc::clone(&context)));
         }
-        tokio::select! {
-            () = shutdown => {}
+        let grace = tokio::select! {
+            grace = shutdown => grace,
             // They end only by a panic.
-            Some(ended) = accepting.join_next() => on_death.tell(format!("a listener ended: {ended:?}")),
-        }
+            Some(ended) = accepting.join_next() => {
+                on_death.tell(format!("a listener ended: {ended:?}"));
+                Duration::ZERO
+            }
+        };
         // When this returns the tasks are dropped, and their listeners with them: the ports are free.
         accepting.shutdown().await;
         context.stopping.send_replace(true);
@@ -227,7 +218,7 @@ impl Server {
     }
 }
 
-async fn accept_all(listener: Listener, context: Arc<Context>, timeouts: Timeouts) {
+async fn accept_all(listener: Listener, context: Arc<Context>) {
     let service = TowerToHyperService::new(warp::service(routes::routes(&context)));
     let refusals = Arc::new(Semaphore::new(REFUSALS_AT_A_TIME));
     loop {
@@ -252,18 +243,18 @@ async fn accept_all(listener: Listener, context: Arc<Context>, timeouts: Timeout
         };
         let address = ip.map_or_else(|| "unix".into(), |ip| ip.to_string().into());
         let is_local = ip.is_none_or(|ip| ip.to_canonical().is_loopback());
-        let peer = Peer { address, is_local, entrance, slot };
+        let peer = Peer { address, is_local, entrance, ip, proof: None, slot };
         let context = Arc::clone(&context);
         let service = service.clone();
         match accepted {
-            Accepted::Tcp(io, _) => tokio::spawn(serve(io, context, service, peer, timeouts)),
-            Accepted::Unix(io) => tokio::spawn(serve(io, context, service, peer, timeouts)),
+            Accepted::Tcp(io, _) => tokio::spawn(serve(io, context, service, peer)),
+            Accepted::Unix(io) => tokio::spawn(serve(io, context, service, peer)),
         };
     }
 }
 
 /// Serves one connection until it ends or becomes a stream.
-async fn serve<I, F>(io: I, context: Arc<Context>, service: TowerToHyperService<F>, peer: Peer, timeouts: Timeouts)
+async fn serve<I, F>(io: I, context: Arc<Context>, service: TowerToHyperService<F>, peer: Peer)
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     TowerToHyperService<F>: Clone
@@ -271,16 +262,32 @@ where
     <TowerToHyperService<F> as hyper::service::Service<Request<Incoming>>>::Future: Send,
 {
     let address = Arc::clone(&peer.address);
-    let mut stopping = context.stopping.subscribe();
+    let in_force = context.in_force.get();
+    let (mut stopping, mut recheck) = (context.stopping.subscribe(), context.recheck.subscribe());
+    let (access, header_timeout) = (Arc::clone(&context.access), in_force.header_timeout);
+    // Who asked last, on this connection.
+    let asking = Arc::new(Mutex::new(None));
+    let asked = Arc::clone(&asking);
     let service = service_fn(move |mut request: Request<Incoming>| {
-        let door = context.access.look_at(&request, peer.entrance);
-        request.extensions_mut().insert(peer.clone());
-        let service = service.clone();
+        let door = context.access.look_at(&request, peer.entrance, peer.ip);
+        let mut peer = peer.clone();
+        let (service, asking) = (service.clone(), Arc::clone(&asking));
         async move {
             match door {
                 Door::Answered(answer) => Ok(answer),
-                Door::Open(passed) => {
-                    let mut answer = hyper::service::Service::call(&service, request).await?;
+                Door::Open(passed, proof) => {
+                    peer.proof = proof;
+                    *asking.lock().unwrap_or_else(PoisonError::into_inner) = Some(proof);
+                    request.extensions_mut().insert(peer);
+                    let is_form = request.method() == Method::POST;
+                    let answer = hyper::service::Service::call(&service, request);
+                    let mut answer = if is_form {
+                        // All that may take long is its body, and that gets no more time than a head.
+                        let answer = timeout(header_timeout, answer).await;
+                        answer.unwrap_or_else(|_| Ok(problem::took_too_long()))?
+                    } else {
+                        answer.await?
+                    };
                     passed.mark(&mut answer);
                     Ok::<_, std::convert::Infallible>(answer)
                 }
@@ -289,17 +296,26 @@ where
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(timeouts.header)
+        .header_read_timeout(in_force.header_timeout)
         // `nc -N` says that it has sent all, and still wants the answer.
         .half_close(true)
         .max_buf_size(MAX_HEAD_BYTES)
-        .serve_connection(TokioIo::new(Patient::new(io, timeouts.stall)), service)
+        .serve_connection(TokioIo::new(Patient::new(io, in_force.stall_timeout)), service)
         .with_upgrades();
     tokio::pin!(connection);
-    let ended = tokio::select! {
-        ended = &mut connection => Some(ended),
-        // The only other outcome is that the sender is gone, and with it the daemon.
-        _ = stopping.changed() => None,
+    let ended = loop {
+        tokio::select! {
+            ended = &mut connection => break Some(ended),
+            // The only other outcome is that the sender is gone, and with it the daemon.
+            _ = stopping.changed() => break None,
+            _ = recheck.changed() => {
+                let asked = *asked.lock().unwrap_or_else(PoisonError::into_inner);
+                if asked.is_some_and(|proof| !access.still_allows(proof)) {
+                    debug!(peer = %address, "closed the connection of one who may not read any more");
+                    return;
+                }
+            }
+        }
     };
     let ended = if let Some(ended) = ended {
         ended
@@ -313,29 +329,7 @@ where
 }
 
 impl Context {
-    /// What clients may fold samples to.
-    pub(crate) fn spans(&self) -> Spans {
-        Spans { interval: self.identity.interval, window: self.history_window }
-    }
-
-    pub(crate) fn interval_ms(&self) -> u64 {
-        self.identity.interval.as_millis() as u64
-    }
-}
-
-impl Identity {
-    /// The first message to a subscriber.
-    pub(crate) fn hello(&self, joined: &Joined) -> Message {
-        let (protocol, server) = Hello::protocol_and_server();
-        Message::Hello(Hello {
-            protocol,
-            server,
-            host: self.host.clone(),
-            epoch: joined.epoch,
-            interval_ms: self.interval.as_millis() as u64,
-            oldest_seq: joined.oldest_seq,
-            next_seq: joined.next_seq,
-            heartbeat_ms: self.heartbeat.as_millis() as u64,
-        })
+    pub(crate) fn reload_report(&self) -> ReloadReport {
+        self.reload.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

@@ -13,10 +13,10 @@ use hostcast::{
     collector,
     config::{Config, Listen},
     hub::Hub,
-    protocol::HelloHost,
     sampler::{Sampler, SamplerStatus},
     server::Server,
     service::Inherited,
+    token::Tokens,
     vital::OnDeath,
 };
 
@@ -63,14 +63,15 @@ pub(crate) fn serve(
     work: impl FnOnce(&tokio::runtime::Runtime) -> io::Result<()>,
 ) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let host = HelloHost { host: collector::read_host(), labels: config.labels.clone() };
+    let host = collector::read_host();
     let server = {
         let _entered = runtime.enter();
-        Server::bind(config, Inherited::default(), hub, host, status, on_death).map_err(io::Error::other)?
+        Server::bind(config, Tokens::default(), Inherited::default(), hub, host, status, on_death)
+            .map_err(io::Error::other)?
     };
     if let [Listen::Tcp(address)] = server.addresses() {
         writeln!(io::stdout(), "dashboard at http://{address}/")?;
     }
-    runtime.spawn(server.run(future::pending(), Duration::ZERO));
+    runtime.spawn(server.run(future::pending()));
     work(&runtime)
 }

@@ -1,6 +1,6 @@
 //! Reads single values of the tree. Each error says what is wrong; the caller says where.
 
-use std::{fmt::Display, ops::RangeInclusive, time::Duration};
+use std::{fmt::Display, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use super::{
     AllowedHost, Auth, Compression, Listen, LogLevel, WebOrigin,
@@ -101,6 +101,14 @@ pub(super) fn log_level(value: &Value) -> Result<LogLevel, String> {
 
 pub(super) fn compression(value: &Value) -> Result<Compression, String> {
     choice(value, Compression::ALL, Compression::name)
+}
+
+pub(super) fn path(value: &Value) -> Result<PathBuf, String> {
+    let text = string(value, "an absolute path")?;
+    if !text.starts_with('/') || text.ends_with('/') || text.contains(char::is_control) {
+        return Err(format!("expected an absolute path of a file, found {}", quoted(text)));
+    }
+    Ok(text.into())
 }
 
 pub(super) fn auth(value: &Value) -> Result<Auth, String> {

@@ -22,6 +22,7 @@ impl Config {
         page.section("server");
         page.list("listen", self.server.listen.iter().map(ToString::to_string));
         page.text("auth", self.server.auth.name());
+        page.text("token_file", &self.server.token_file.display().to_string());
         page.list("allowed_hosts", self.server.allowed_hosts.iter().map(ToString::to_string));
         page.list("allowed_origins", self.server.allowed_origins.iter().map(ToString::to_string));
         page.duration("heartbeat", self.server.heartbeat);
@@ -35,6 +36,9 @@ impl Config {
         page.duration("ping_interval", limits.ping_interval);
         page.size("max_backlog", limits.max_backlog_bytes);
         page.duration("stall_timeout", limits.stall_timeout);
+        page.section("dashboard");
+        page.list("hosts", self.dashboard.hosts.iter().cloned());
+        page.list("frame_ancestors", self.dashboard.frame_ancestors.iter().cloned());
         page.section("log");
         page.text("level", self.log.level.name());
         page.section("labels");

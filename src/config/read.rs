@@ -9,6 +9,7 @@ use std::{
 use super::{
     CollectorsConfig, Config, CpuConfig, DiskConfig, FilesystemConfig, HistoryConfig, Limits, LogConfig, NetworkConfig,
     Patterns, PlainConfig, SamplerConfig, ServerConfig,
+    dashboard::dashboard,
     duration::format_duration,
     parse,
     section::{Report, Section},
@@ -67,6 +68,7 @@ fn config(root: &mut Section<'_, '_>) -> Config {
     Config {
         collectors: root.section("collectors", |section| collectors(section, tick)),
         server: root.section("server", server),
+        dashboard: root.section("dashboard", dashboard),
         log: root.section("log", |section| LogConfig {
             level: section.value("level", LogConfig::default().level, parse::log_level),
         }),
@@ -180,6 +182,7 @@ fn server(section: &mut Section<'_, '_>) -> ServerConfig {
     ServerConfig {
         listen,
         auth,
+        token_file: section.value("token_file", default.token_file, parse::path),
         allowed_hosts: each(section, "allowed_hosts", "a name or a list of them", parse::allowed_host),
         allowed_origins: each(section, "allowed_origins", "an origin or a list of them", parse::allowed_origin),
         heartbeat: duration(section, "heartbeat", default.heartbeat, &HEARTBEAT),

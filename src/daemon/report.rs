@@ -74,9 +74,13 @@ impl Vitals {
 
     fn status(&self) -> String {
         let interval = format_duration(self.sampler.interval());
-        match self.server.subscribers() {
+        let sampling = match self.server.subscribers() {
             1 => format!("sampling every {interval}, 1 subscriber"),
             count => format!("sampling every {interval}, {count} subscribers"),
+        };
+        match self.server.reload_problem() {
+            None => sampling,
+            Some(problem) => format!("{sampling}; the configuration is wrong, an old one is in force: {problem}"),
         }
     }
 }

@@ -5,16 +5,16 @@
 //! And the host that the request names must be ours: else a page could point its own name to this host's address
 //! (DNS rebinding), and then its origin and the host would be the same, both its own.
 
+mod auth;
+mod credentials;
 mod names;
 mod origin;
+mod sign_in;
 
 use std::{
     collections::BTreeSet,
     net::IpAddr,
-    sync::{
-        Arc, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 use hyper::{
@@ -26,14 +26,20 @@ use serde::Serialize;
 use tracing::debug;
 use warp::reply::{Reply, Response};
 
-pub(crate) use self::origin::Passed;
-use super::problem::Problem;
-use crate::config::{AllowedHost, ServerConfig, WebOrigin, web::parse_ip};
+use self::credentials::Failures;
+pub(crate) use self::{origin::Passed, sign_in::PATH as SIGN_IN};
+use super::{in_force::Current, problem::Problem};
+use crate::{
+    config::{AllowedHost, Auth, ServerConfig, WebOrigin, web::parse_ip},
+    token::{Proof, Tokens},
+};
 
 /// The rules that are in force, and what they kept out.
 #[derive(Debug)]
 pub(crate) struct Access {
-    rules: RwLock<Arc<Rules>>,
+    rules: Current<Rules>,
+    failures: Failures,
+    wrong_credentials: AtomicU64,
     wrong_hosts: AtomicU64,
     wrong_origins: AtomicU64,
 }
@@ -44,6 +50,8 @@ struct Rules {
     own_names: BTreeSet<String>,
     allowed_hosts: Vec<AllowedHost>,
     allowed_origins: Vec<WebOrigin>,
+    auth: Auth,
+    tokens: Tokens,
 }
 
 /// The address of ours that a connection came to.
@@ -57,13 +65,18 @@ pub(crate) enum Entrance {
 /// What was done with a request before anyone read what it asks for.
 #[derive(Debug)]
 pub(crate) enum Door {
-    Open(Passed),
+    /// It may go on, for who has proved this.
+    Open(Passed, Option<Proof>),
     Answered(Response),
 }
 
 /// The gate's part of `/api/v1/status`.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct AccessReport {
+    /// Who has to say who they are.
+    pub(crate) auth: &'static str,
+    /// Requests refused since the start, because what they showed was wrong.
+    pub(crate) wrong_credentials: u64,
     /// Requests refused since the start, because they name a host that is not this one.
     pub(crate) wrong_hosts: u64,
     /// Requests refused since the start, because a page of another origin sent them.
@@ -71,14 +84,34 @@ pub(crate) struct AccessReport {
 }
 
 impl Access {
-    pub(crate) fn new(config: &ServerConfig, host_name: &str) -> Self {
-        let rules = RwLock::new(Arc::new(Rules::new(config, host_name)));
-        Self { rules, wrong_hosts: AtomicU64::new(0), wrong_origins: AtomicU64::new(0) }
+    pub(crate) fn new(config: &ServerConfig, tokens: Tokens, host_name: &str) -> Self {
+        let rules = Current::new(Rules::new(config, tokens, host_name));
+        let (failures, wrong_credentials) = (Failures::default(), AtomicU64::new(0));
+        Self { rules, failures, wrong_credentials, wrong_hosts: AtomicU64::new(0), wrong_origins: AtomicU64::new(0) }
     }
 
-    /// Looks at a request that came in by `entrance`.
-    pub(crate) fn look_at<B>(&self, request: &Request<B>, entrance: Entrance) -> Door {
-        let rules = Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner));
+    /// Puts other rules in force.
+    pub(crate) fn apply(&self, config: &ServerConfig, tokens: Tokens, host_name: &str) {
+        self.rules.replace(Rules::new(config, tokens, host_name));
+    }
+
+    /// The tokens in force.
+    pub(crate) fn tokens(&self) -> Tokens {
+        self.rules.get().tokens.clone()
+    }
+
+    /// Whether one who has proved this, or nothing, may go on reading.
+    pub(crate) fn still_allows(&self, proof: Option<Proof>) -> bool {
+        self.rules.get().still_allow(proof)
+    }
+
+    fn count_wrong_credentials(&self) {
+        self.wrong_credentials.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Looks at a request that came in by `entrance`, from `address`.
+    pub(crate) fn look_at<B>(&self, request: &Request<B>, entrance: Entrance, address: Option<IpAddr>) -> Door {
+        let rules = self.rules.get();
         let host = match rules.host(request, entrance) {
             Ok(host) => host,
             Err(problem) => {
@@ -101,11 +134,19 @@ impl Access {
         {
             return Door::Answered(answer);
         }
-        Door::Open(passed)
+        match self.authenticate(&rules, request, address) {
+            Ok(proof) => Door::Open(passed, proof),
+            Err(mut answer) => {
+                passed.mark(&mut answer);
+                Door::Answered(*answer)
+            }
+        }
     }
 
     pub(crate) fn report(&self) -> AccessReport {
         AccessReport {
+            auth: self.rules.get().auth.name(),
+            wrong_credentials: self.wrong_credentials.load(Ordering::Relaxed),
             wrong_hosts: self.wrong_hosts.load(Ordering::Relaxed),
             wrong_origins: self.wrong_origins.load(Ordering::Relaxed),
         }
@@ -121,8 +162,10 @@ impl Door {
 }
 
 impl Rules {
-    fn new(config: &ServerConfig, host_name: &str) -> Self {
+    fn new(config: &ServerConfig, tokens: Tokens, host_name: &str) -> Self {
         Self {
+            auth: config.auth,
+            tokens,
             own_names: names::of_host(host_name),
             allowed_hosts: config.allowed_hosts.clone(),
             allowed_origins: config.allowed_origins.clone(),

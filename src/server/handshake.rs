@@ -34,7 +34,7 @@ pub(crate) fn accept(
     upgrade: Option<OnUpgrade>,
     peer: Peer,
 ) -> Result<Response, Problem> {
-    let query = StreamQuery::parse(query, &context.spans())?;
+    let query = StreamQuery::parse(query, &context.in_force.get().spans())?;
     let key = websocket_key(headers)?;
     let upgrade = upgrade.ok_or_else(not_a_websocket)?;
     let encoding = encoding(headers)?;
@@ -42,7 +42,7 @@ pub(crate) fn accept(
         context.hub.join(query.start).map_err(|error| Problem::parameter("since", error))?;
     }
     let chosen = encoding.unwrap_or(Encoding::Json);
-    let compression = deflate::negotiate(headers).filter(|_| context.compression.is_for(peer.is_local));
+    let compression = deflate::negotiate(headers).filter(|_| context.in_force.get().compression.is_for(peer.is_local));
     let is_compressed = compression.is_some();
     let wishes = Wishes { encoding: chosen, metrics: query.metrics, buckets: query.buckets, is_compressed };
     let view = context.views.get(wishes);
@@ -58,9 +58,11 @@ pub(crate) fn accept(
             debug!(peer = %peer.address, "a client's socket broke during its handshake");
             return;
         };
-        let identity = Arc::clone(&context.identity);
-        let hello = Box::new(move |joined: &_| identity.hello(joined));
-        context.streams.join(Newcomer { socket, slot: peer.slot, view, start: query.start, hello, early });
+        let access = Arc::clone(&context.access);
+        let may_read = Box::new(move || access.still_allows(peer.proof));
+        let in_force = context.in_force.clone();
+        let hello = Box::new(move |joined: &_| in_force.get().hello(joined));
+        context.streams.join(Newcomer { socket, slot: peer.slot, may_read, view, start: query.start, hello, early });
     });
 
     let mut response = Response::default();

@@ -54,6 +54,8 @@ pub(crate) struct Newcomer {
     pub(crate) slot: ConnectionSlot,
     pub(crate) view: Arc<View>,
     pub(crate) start: Start,
+    /// Whether it may read; asked again when that may have changed.
+    pub(crate) may_read: Box<dyn Fn() -> bool + Send>,
     /// Makes its first message, once its position is known.
     pub(crate) hello: Box<dyn FnOnce(&Joined) -> Message + Send>,
     /// What the client sent right behind its handshake.
@@ -109,6 +111,14 @@ impl Streams {
     pub(crate) fn join(&self, newcomer: Newcomer) {
         if let Some(lane) = self.lanes.iter().min_by_key(|lane| lane.load()) {
             lane.join(newcomer);
+        }
+    }
+
+    /// Has the lanes go on by other settings, tell every subscriber so, and send away those who may not read any more.
+    pub(crate) fn reconfigure(&self, settings: &Settings, notice: Option<&[u8]>) {
+        let notice = notice.map(frame::text);
+        for lane in &self.lanes {
+            lane.reconfigure(settings.clone(), notice.clone());
         }
     }
 

@@ -49,7 +49,7 @@ pub(crate) struct View {
 #[derive(Debug)]
 pub(super) struct Common {
     /// Bytes of encoded frames that may wait for the slowest live subscriber of a view.
-    pub(super) max_backlog: usize,
+    pub(super) max_backlog: AtomicU64,
     pub(super) deflater: Deflater,
     /// For pieces of history that a crowd reads.
     pub(super) room: Arc<Room>,
@@ -154,7 +154,7 @@ impl View {
         }
         let bytes_a_sample =
             state.live.back().map_or(0, |live| live.frame.len() as u64 / (live.next_seq - live.first_seq));
-        if waiting > 1 && waiting * bytes_a_sample > self.common.max_backlog as u64 {
+        if waiting > 1 && waiting * bytes_a_sample > self.common.max_backlog.load(Ordering::Relaxed) {
             return Next::Dropped { resume_at: next_seq };
         }
         let found = Batch::from(&self.hub, self.wishes.buckets, seq, 1);
@@ -198,7 +198,8 @@ impl View {
         }
         state.live_bytes += live.frame.len();
         state.live.push_back(live);
-        while state.live_bytes > self.common.max_backlog && state.live.len() > 1 {
+        let max_backlog = self.common.max_backlog.load(Ordering::Relaxed);
+        while state.live_bytes as u64 > max_backlog && state.live.len() > 1 {
             state.live_bytes -= state.live.pop_front().map_or(0, |live| live.frame.len());
         }
     }
@@ -305,6 +306,7 @@ impl View {
             reason: "series_changed".into(),
             added: after.difference(&before).cloned().collect(),
             removed: before.difference(&after).cloned().collect(),
+            ..Notice::default()
         };
         (before != after).then(|| self.frame(&Message::Notice(notice).to_text()))
     }

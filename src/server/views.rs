@@ -57,10 +57,19 @@ pub(super) const MAX_CHOICES: usize = 256;
 pub(crate) struct TooManyViews;
 
 impl Views {
-    pub(crate) fn new(hub: Hub, max_backlog: usize) -> Self {
-        let common =
-            Common { max_backlog, deflater: Deflater::default(), room: Arc::default(), encodings: AtomicU64::new(0) };
+    pub(crate) fn new(hub: Hub, max_backlog_bytes: u64) -> Self {
+        let common = Common {
+            max_backlog: AtomicU64::new(max_backlog_bytes),
+            deflater: Deflater::default(),
+            room: Arc::default(),
+            encodings: AtomicU64::new(0),
+        };
         Self { hub, common: Arc::new(common), refusals: AtomicU64::new(0), in_use: Mutex::default() }
+    }
+
+    /// Changes how much may wait for one subscriber, in every view.
+    pub(crate) fn set_max_backlog(&self, bytes: u64) {
+        self.common.max_backlog.store(bytes, Ordering::Relaxed);
     }
 
     /// The view of this kind, which is new if nobody else looks at it.

@@ -98,7 +98,10 @@ fn a_page_of_another_origin_opens_no_stream_and_reads_nothing() {
         }
     }
     let status = Http::connect(&pour.address).get("/api/v1/status").json();
-    assert_eq!(status["access"], serde_json::json!({"wrong_hosts": 0, "wrong_origins": 6 * 8}));
+    assert_eq!(
+        status["access"],
+        serde_json::json!({"auth": "local", "wrong_credentials": 0, "wrong_hosts": 0, "wrong_origins": 6 * 8})
+    );
     assert_eq!(status["stream"]["subscribers_total"], 0);
     assert_eq!(handshake(&pour, &here, &format!("Origin: http://{here}\r\n")), 101);
 }

@@ -178,7 +178,7 @@ fn the_version_names_the_commit_where_it_is_known() {
 
 #[test]
 fn each_help_has_examples_and_exit_codes() {
-    for arguments in [&["--help"][..], &["serve", "--help"], &["check", "--help"]] {
+    for arguments in [&["--help"][..], &["serve", "--help"], &["check", "--help"], &["token", "--help"]] {
         let (code, stdout, _) = run(&mut hostcast(arguments));
         assert_eq!(code, Some(0));
         assert!(stdout.contains("Examples:\n  hostcast ") && stdout.contains("78 the configuration"), "{stdout}");
@@ -197,8 +197,8 @@ fn an_address_that_others_can_reach_is_refused_in_one_line_that_says_what_to_do(
     let (_folder, path) = file("");
     let line = |listen: &str| {
         format!(
-            "--listen: server.listen: others can reach {listen}, and nothing asks who they are: listen at a loopback \
-             address or a Unix socket behind a proxy with a login, or set server.auth = \"none\" if everyone may read\n"
+            "--listen: server.listen: others can reach {listen}, and nothing asks who they are: set server.auth = \"token\" \
+             and make one with `hostcast token add NAME`, or set \"none\" if everyone may read\n"
         )
     };
     for listen in ["0.0.0.0:0", "[::]:0", "192.0.2.7:7117"] {
@@ -206,7 +206,9 @@ fn an_address_that_others_can_reach_is_refused_in_one_line_that_says_what_to_do(
             let mut refused = hostcast(&[command, "--config", &path, "--listen", listen]);
             assert_eq!(run(&mut refused), (Some(78), String::new(), line(listen)), "{command}");
         }
-        let mut on_purpose = hostcast(&["check", "--config", &path, "--listen", listen]);
-        assert_eq!(run(on_purpose.env("HOSTCAST_SERVER_AUTH", "none")).0, Some(0));
+        for auth in ["token", "none"] {
+            let mut allowed = hostcast(&["check", "--config", &path, "--listen", listen]);
+            assert_eq!(run(allowed.env("HOSTCAST_SERVER_AUTH", auth)).0, Some(0));
+        }
     }
 }

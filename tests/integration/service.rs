@@ -158,8 +158,9 @@ fn a_sampler_that_hangs_starves_the_watchdog() {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         runtime.block_on(async {
             let collectors = vec![Scheduled { collector: Box::new(hanging), every: None }];
-            let daemon = Daemon::with_collectors(&config, Inherited::default(), collectors).unwrap();
-            daemon.run(theirs, async { stopped.await.unwrap_or_default() }).await.unwrap();
+            let host = hostcast::collector::read_host();
+            let daemon = Daemon::with_collectors(&config, Inherited::default(), host, collectors).unwrap();
+            daemon.run(theirs, None, async { stopped.await.unwrap_or_default() }).await.unwrap();
         });
     });
     manager.hear_of("WATCHDOG=1");

@@ -192,8 +192,9 @@ fn a_sampler_that_dies_takes_the_daemon_with_it_and_says_why() {
     let mortal = Scheduled { collector: Box::new(Mortal { readings: 0 }), every: None };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let ended = runtime.block_on(async {
-        let daemon = Daemon::with_collectors(&config, Inherited::default(), vec![mortal]).unwrap();
-        daemon.run(ServiceManager::default(), std::future::pending()).await
+        let host = hostcast::collector::read_host();
+        let daemon = Daemon::with_collectors(&config, Inherited::default(), host, vec![mortal]).unwrap();
+        daemon.run(ServiceManager::default(), None, std::future::pending()).await
     });
     let Err(DaemonError::Died(last_words)) = ended else { panic!("{ended:?}") };
     assert_eq!(last_words, "thread \"sampler\" panicked: memento mori");

@@ -10,13 +10,13 @@ fn access(allowed_hosts: &[&str], allowed_origins: &[&str]) -> Access {
         allowed_origins: allowed_origins.iter().map(|text| text.parse().unwrap()).collect(),
         ..ServerConfig::default()
     };
-    Access::new(&config, "web1")
+    Access::new(&config, Tokens::default(), "web1")
 }
 
 fn ask(access: &Access, entrance: Entrance, headers: &[(&str, &str)]) -> StatusCode {
     let builder = headers.iter().fold(Request::get("/"), |builder, (name, value)| builder.header(*name, *value));
-    match access.look_at(&builder.body(Bytes::new()).unwrap(), entrance) {
-        Door::Open(_) => StatusCode::OK,
+    match access.look_at(&builder.body(Bytes::new()).unwrap(), entrance, None) {
+        Door::Open(..) => StatusCode::OK,
         Door::Answered(answer) => answer.status(),
     }
 }
@@ -68,7 +68,7 @@ fn the_first_line_of_a_request_counts_as_its_header_does() {
     let access = access(&[], &[]);
     for (uri, host) in [("http://evil.example/", "localhost"), ("http://localhost/", "evil.example")] {
         let request = Request::get(uri).header("host", host).body(()).unwrap();
-        let Door::Answered(answer) = access.look_at(&request, LOOPBACK) else { panic!("{uri} got in") };
+        let Door::Answered(answer) = access.look_at(&request, LOOPBACK, None) else { panic!("{uri} got in") };
         assert_eq!(answer.status(), StatusCode::MISDIRECTED_REQUEST);
     }
 }

@@ -11,6 +11,8 @@ pub(super) mod close {
     pub(crate) const POLICY_VIOLATION: u16 = 1008;
     pub(crate) const MESSAGE_TOO_BIG: u16 = 1009;
     pub(crate) const TRY_AGAIN_LATER: u16 = 1013;
+    /// Ours, from the private range.
+    pub(crate) const SIGNED_OUT: u16 = 4401;
 }
 
 /// The most that the payload of a control frame may have (section 5.5).

@@ -83,6 +83,11 @@ enum Mail {
     Drain {
         reason: &'static str,
     },
+    /// Go on by these settings, and tell everyone.
+    Reconfigure {
+        settings: Settings,
+        notice: Option<Bytes>,
+    },
     /// End now.
     Stop,
 }
@@ -134,6 +139,10 @@ impl Lane {
     pub(super) fn join(&self, newcomer: Newcomer) {
         self.mailbox.comes();
         self.mailbox.send(Mail::Join(Box::new(newcomer)));
+    }
+
+    pub(super) fn reconfigure(&self, settings: Settings, notice: Option<Bytes>) {
+        self.mailbox.send(Mail::Reconfigure { settings, notice });
     }
 
     pub(super) fn drain(&self, reason: &'static str) {
@@ -229,6 +238,13 @@ impl Worker {
                     }
                     self.write_to_all(now);
                 }
+                Mail::Reconfigure { settings, notice } => {
+                    self.settings = settings;
+                    for (_, subscriber) in &mut self.subscribers {
+                        subscriber.reconsider(notice.clone(), now);
+                    }
+                    self.write_to_all(now);
+                }
                 Mail::Stop => return false,
             }
         }
@@ -236,7 +252,7 @@ impl Worker {
     }
 
     fn admit(&mut self, newcomer: Newcomer, now: Instant) {
-        let Newcomer { socket, slot, view, start, hello, early } = newcomer;
+        let Newcomer { socket, slot, view, start, may_read, hello, early } = newcomer;
         let joined = match self.hub.join(start) {
             Ok(joined) => joined,
             Err(error) => {
@@ -246,7 +262,7 @@ impl Worker {
                 return;
             }
         };
-        let mut subscriber = Subscriber::new(socket, slot, view, &joined, &hello(&joined), now);
+        let mut subscriber = Subscriber::new(socket, slot, view, &joined, &hello(&joined), may_read, now);
         subscriber.received(&early, now);
         let entry = self.subscribers.vacant_entry();
         let key = entry.key();
@@ -258,6 +274,8 @@ impl Worker {
         }
         entry.insert(subscriber);
         self.stats.joined();
+        // Since its handshake it may have lost that right.
+        self.subscribers[key].reconsider(None, now);
         if let Some(reason) = self.draining {
             self.subscribers[key].say_bye(reason, self.settings.retry_ms, now);
         }

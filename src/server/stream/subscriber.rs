@@ -48,6 +48,9 @@ pub(super) struct Subscriber {
     phase: Phase,
     reader: FrameReader,
     outbox: Outbox,
+    /// What is to be told at the next opportunity. A newer one takes its place: of one who does not read, one waits.
+    notice: Option<Bytes>,
+    may_read: Box<dyn Fn() -> bool + Send>,
     /// Since when the socket has taken nothing of what waits.
     stalled_since: Option<Instant>,
     last_sent: Instant,
@@ -102,6 +105,7 @@ impl Subscriber {
         view: Arc<View>,
         joined: &Joined,
         hello: &Message,
+        may_read: Box<dyn Fn() -> bool + Send>,
         now: Instant,
     ) -> Self {
         let mut outbox = Outbox::default();
@@ -118,6 +122,8 @@ impl Subscriber {
             view,
             schema: None,
             outbox,
+            notice: None,
+            may_read,
             stalled_since: None,
             last_sent: now,
             last_ping: now,
@@ -158,6 +164,12 @@ impl Subscriber {
                 }
                 Err(_) => return Turn::Gone,
             }
+            if !matches!(self.phase, Phase::Closing { .. })
+                && let Some(notice) = self.notice.take()
+            {
+                self.queue(notice, now);
+                continue;
+            }
             match self.phase {
                 Phase::Closing { peer, .. } => return self.finish_closing(peer),
                 Phase::Live => {
@@ -171,6 +183,15 @@ impl Subscriber {
                     chunks += 1;
                 }
             }
+        }
+    }
+
+    /// Has a notice told before anything else that is not yet on its way; says goodbye to one who may not read any
+    /// more.
+    pub(super) fn reconsider(&mut self, notice: Option<Bytes>, now: Instant) {
+        self.notice = notice.or(self.notice.take());
+        if !(self.may_read)() {
+            self.send_away("signed_out", None, close::SIGNED_OUT, now + CLOSE_TIMEOUT);
         }
     }
 

@@ -38,6 +38,7 @@ fn a_lane_that_hangs_is_noticed() {
         slot: Connections::new(&Limits::default()).admit(None).unwrap(),
         view: Views::new(hub, 1 << 20).get(wishes).unwrap(),
         start: Start::Live,
+        may_read: Box::new(|| true),
         hello: Box::new(move |_| {
             entered.send(()).unwrap();
             released.recv().unwrap();

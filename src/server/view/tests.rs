@@ -35,7 +35,7 @@ fn publish(hub: &Hub, schema: &Arc<Schema>) -> u64 {
 
 fn fixture(window: Duration) -> (Hub, Views) {
     let hub = Hub::new(&HistoryConfig { window, max_bytes: 64 << 20 });
-    let views = Views::new(hub.clone(), BACKLOG);
+    let views = Views::new(hub.clone(), BACKLOG as u64);
     (hub, views)
 }
 
@@ -172,7 +172,7 @@ fn a_view_hears_only_of_series_that_it_shows() {
     let added = vec!["system.cpu.utilization{cpu.logical_number=2}".to_owned()];
     assert_eq!(
         message(&notice),
-        Message::Notice(Notice { reason: "series_changed".into(), added, removed: Vec::new() })
+        Message::Notice(Notice { reason: "series_changed".into(), added, ..Notice::default() })
     );
     let memory = views.get(wishes(Encoding::Json, MetricFilter::parse("system.memory").unwrap())).unwrap();
     assert_eq!(memory.notice_frame(&old, &new), None);

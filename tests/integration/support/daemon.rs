@@ -115,6 +115,12 @@ impl TestDaemon {
         kill_process(self.pid(), signal).unwrap();
     }
 
+    /// Changes its file and has it read that again.
+    pub(crate) fn reload(&self, config: &str) {
+        std::fs::write(self.folder.path().join("config.toml"), config).unwrap();
+        self.signal(Signal::HUP);
+    }
+
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }

@@ -35,6 +35,14 @@ impl Feed {
         Self::over(address.connect(), address, query, subprotocols)
     }
 
+    /// A feed of one who shows these headers.
+    pub(crate) fn open_with(address: &Address, headers: &[(&str, &str)]) -> Self {
+        let builder = ClientRequestBuilder::new(format!("ws://{address}/api/v1/stream").parse().unwrap());
+        let builder = headers.iter().fold(builder, |builder, (name, value)| builder.with_header(*name, *value));
+        let (socket, _) = tungstenite::client(builder, address.connect()).unwrap();
+        Self { socket, subprotocol: None, schema: None }
+    }
+
     pub(crate) fn over(wire: Wire, address: &Address, query: &str, subprotocols: &[&str]) -> Self {
         let uri = format!("ws://{address}/api/v1/stream?{query}").parse().unwrap();
         let builder = ClientRequestBuilder::new(uri);
