@@ -16,6 +16,8 @@ COMPLETIONS := share/bash-completion/completions/hostcast share/zsh/site-functio
 # make install PREFIX=/usr DESTDIR=/tmp/package
 PREFIX ?= /usr/local
 DESTDIR ?=
+# What the tests fetch or make once; outside of the repository, so that `make clean` and a new checkout leave it.
+export HOSTCAST_TEST_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hostcast-test
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,7 +70,7 @@ test-rust: ## Run the unit tests and the integration tests
 test-browser: ## Run the dashboard in a browser
 	@if [ -d tests/browser ]; then \
 		cd tests/browser && npm ci --no-audit --no-fund --loglevel=error && \
-		HOSTCAST_BIN=$(abspath $(TARGET))/debug/hostcast npm test --silent; \
+		HOSTCAST_TEST_SERVERS=$(HOSTCAST_TEST_CACHE)/servers HOSTCAST_BIN=$(abspath $(TARGET))/debug/hostcast npm test --silent; \
 	fi
 
 test-system: ## Install the packages on a machine that systemd runs (as root on Debian)
@@ -118,6 +120,7 @@ install: ## Install what `make build` has built under PREFIX, and the configurat
 	done
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/hostcast README.md ARCHITECTURE.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/hostcast/docs docs/*.md docs/*.png docs/*.svg
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/hostcast/proxy packaging/proxy/*
 	install -d $(addprefix $(DESTDIR)$(PREFIX)/,$(dir $(COMPLETIONS) lib/systemd/system/))
 	$(BINARY) completions bash > $(DESTDIR)$(PREFIX)/$(word 1,$(COMPLETIONS))
 	$(BINARY) completions zsh > $(DESTDIR)$(PREFIX)/$(word 2,$(COMPLETIONS))

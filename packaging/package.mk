@@ -1,7 +1,7 @@
 # Packages for distributions. Both are made of what `make install` installs, by the distribution's own tools: there is one
 # list of files, and Debian's scripts for units and users are Debian's.
 
-.PHONY: deb rpm lint-deb
+.PHONY: deb rpm
 
 VERSION := $(shell sed -n '/^\[workspace.package\]/,/^$$/s/^version = "\(.*\)"/\1/p' Cargo.toml)
 # Grows when the same version is packaged anew.

@@ -16,7 +16,7 @@ export const FLAGS = [
   "--disable-component-update",
   "--disable-sync",
   // As a name server would say it that an attacker runs.
-  "--host-resolver-rules=MAP rebound.example 127.0.0.1",
+  "--host-resolver-rules=MAP rebound.example 127.0.0.1, MAP monitor.example.com 127.0.0.1",
 ];
 
 /** What the browser itself writes when nobody answers; the page cannot prevent it. */
