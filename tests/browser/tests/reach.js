@@ -213,7 +213,8 @@ test("several hosts: a row each, a click shows that one; with one host nothing o
   await until("its row to say so", async () => /Reconnecting/.test(await rows.nth(1).innerText()));
   assert.match(await rows.nth(0).innerText(), /Live/, "the others go on");
 
-  const alone = await visitFor(t, other === home ? "" : (await daemonFor(t)).url);
+  // A link leads to none but those.
+  const alone = await visitFor(t, `${(await daemonFor(t)).url}#span=60000&host=${encodeURIComponent(other.url)}`);
   assert.equal(await alone.page.locator("#hosts").isVisible(), false);
   assert.equal(alone.streams.length, 1);
 });
