@@ -15,6 +15,7 @@ import { simulatedHost } from "./harness/simulated.js";
 const WIDTHS = [360, 768, 1440, 2560];
 const THEMES = /** @type {const} */ (["light", "dark"]);
 const PAST_MS = Number(process.env.HOSTCAST_PAST_SECONDS ?? 150) * 1000;
+const TOP_HEIGHT = 1130;
 const HELD_UP_MS = 12_000;
 const MORE = `[collectors.network]\nexclude = []\n[labels]\nsite = "fra1"\nrole = "build"`;
 
@@ -136,6 +137,10 @@ async function shoot(visit, name) {
   const file = path.join(out, `${name}.png`);
   await page.screenshot({ path: file });
   console.log(file);
+  if (name.includes("-1440-")) {
+    // What fits into a README.
+    await page.screenshot({ path: path.join(out, `top-${name}.png`), clip: { x: 0, y: 0, width: 1440, height: TOP_HEIGHT } });
+  }
 }
 
 /** @param {number} ms */

@@ -38,6 +38,11 @@ const clock = new HostClock();
 const shown = new Shown();
 shown.span = Controls.recallSpan();
 shown.read(location.hash);
+// The daemon writes them into the page that it serves. A link may name one of these and no other.
+const others = (document.documentElement.dataset.hosts ?? "").split(" ").filter(Boolean);
+if (!others.includes(shown.host)) {
+  shown.host = "";
+}
 const base = shown.host || home;
 
 /** @type {import("./panel.js").Scene} */
@@ -95,6 +100,9 @@ document.addEventListener("visibilitychange", () => {
 });
 addEventListener("hashchange", () => {
   const before = shown.host;
+  if (!location.hash.includes("span=")) {
+    return; // the link that skips to the charts
+  }
   shown.read(location.hash);
   if (shown.host === before) {
     shown.onChange();
@@ -110,8 +118,6 @@ addEventListener("beforeprint", () => {
 });
 refresh();
 connection.start();
-// The daemon writes them into the page that it serves.
-const others = (document.documentElement.dataset.hosts ?? "").split(" ").filter(Boolean);
 if (others.length > 0 && only === null) {
   hosts.start(home, others, base, choose, () => loop.invalidate());
 }

@@ -204,8 +204,9 @@ export class Plot {
         context.fillRect(x, TOP, 1, this.#tall);
       }
       const label = clockTime(at).slice(0, step < MINUTE ? 8 : 5);
-      // Where it would be cut off it is left out.
-      if (x + label.length * 3.2 < width) {
+      // Where it would be cut off, or reach under the value axis, it is left out.
+      const half = label.length * 3.2;
+      if (x + half < width && x - half > LEFT - 6) {
         context.fillStyle = ink;
         context.fillText(label, x, height - BOTTOM / 2);
       }

@@ -157,7 +157,7 @@ async function prepare(name) {
 }
 
 /** @returns {Promise<number>} */
-function freePort() {
+export function freePort() {
   return new Promise((resolve) => {
     const server = net.createServer().listen(0, "127.0.0.1", () => {
       const { port } = /** @type {net.AddressInfo} */ (server.address());

@@ -7,6 +7,7 @@ import { axeViolations } from "../harness/axe.js";
 import { Visit } from "../harness/browser.js";
 import { afterwards, daemonFor, hostFor, visitFor } from "../harness/scene.js";
 import { until } from "../harness/until.js";
+import { freePort } from "../harness/webserver.js";
 
 test("axe finds nothing, light or dark, wide or narrow, with everything open", async (t) => {
   const host = await hostFor(t, 4, { interval: "250ms", more: "[labels]\nsite = \"fra1\"\n" });
@@ -194,8 +195,10 @@ test("another page may show a chart in a frame only where the configuration says
 });
 
 test("several hosts: a row each, a click shows that one; with one host nothing of it shows", async (t) => {
-  const other = await hostFor(t, 4, { interval: "250ms" });
-  const home = await daemonFor(t, { more: `[dashboard]\nhosts = ["${other.url}"]\n` });
+  // Each has to know where the other will be.
+  const port = await freePort();
+  const other = await hostFor(t, 4, { interval: "250ms", more: `allowed_origins = ["http://127.0.0.1:${port}"]\n` });
+  const home = await daemonFor(t, { port, more: `[dashboard]\nhosts = ["${other.url}"]\n` });
   const visit = await visitFor(t, home.url);
   visit.expectForeign(new URL(other.url).origin);
   const rows = visit.page.locator(".host-row");
@@ -213,7 +216,8 @@ test("several hosts: a row each, a click shows that one; with one host nothing o
   await until("its row to say so", async () => /Reconnecting/.test(await rows.nth(1).innerText()));
   assert.match(await rows.nth(0).innerText(), /Live/, "the others go on");
 
-  const alone = await visitFor(t, other === home ? "" : (await daemonFor(t)).url);
+  // A link leads to none but those.
+  const alone = await visitFor(t, `${(await daemonFor(t)).url}#span=60000&host=${encodeURIComponent(other.url)}`);
   assert.equal(await alone.page.locator("#hosts").isVisible(), false);
   assert.equal(alone.streams.length, 1);
 });
