@@ -1,6 +1,6 @@
 # How to measure; included by the Makefile. docs/performance.md tells how to read the tables.
 
-.PHONY: bench bench-fanout bench-storm bench-stalled bench-long bench-dashboard
+.PHONY: bench bench-fanout bench-storm bench-stalled bench-compression bench-long bench-dashboard
 CARGO ?= cargo
 
 # Under four minutes past the build.
@@ -15,6 +15,9 @@ bench-storm: ## Measure 10,000 subscribers that come at once and want all of his
 
 bench-stalled: ## Measure what 4,000 subscribers notice of 1,000 that have stopped reading
 	$(CARGO) bench --locked --bench crowd -- stalled
+
+bench-compression: ## Measure what compression saves in bytes and costs in CPU
+	$(CARGO) bench --locked --bench crowd -- compression
 
 # Resident memory after five minutes and at the end, the CPU between, and how many ticks there were.
 bench-long:

@@ -153,6 +153,8 @@ pub struct ServerConfig {
     pub auth: Auth,
     /// Where tokens are kept.
     pub token_file: PathBuf,
+    /// How TCP is encrypted, if it is.
+    pub tls: Option<TlsConfig>,
     /// Names of this host that it does not know of itself, as they stand in the address bar of a browser.
     pub allowed_hosts: Vec<AllowedHost>,
     /// Origins of other pages that may read what is served here.
@@ -186,6 +188,17 @@ pub enum Auth {
     None,
     /// Nobody: each has to show a token.
     Token,
+}
+
+/// `[server.tls]`
+#[derive(Clone, Debug, PartialEq)]
+pub struct TlsConfig {
+    /// The certificate, followed by those that vouch for it, in PEM.
+    pub certificate: PathBuf,
+    /// Its private key, in PEM.
+    pub key: PathBuf,
+    /// Certificates of which clients must show one that is vouched for, in PEM.
+    pub client_ca: Option<PathBuf>,
 }
 
 /// `[server.limits]`

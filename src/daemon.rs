@@ -26,7 +26,7 @@ use crate::{
     logging::Log,
     sample::Host,
     sampler::Sampler,
-    server::{Server, ServerError},
+    server::{Secrets, Server, ServerError, Tls, TlsError},
     service::{Inherited, News, ServiceManager},
     signals::{Orders, Received},
     token::{TokenFile, TokenFileError, Tokens},
@@ -56,9 +56,9 @@ pub enum DaemonError {
     /// The server could not be started.
     #[error(transparent)]
     Server(#[from] ServerError),
-    /// The tokens cannot be read.
+    /// Something that the configuration names cannot be used.
     #[error(transparent)]
-    Tokens(#[from] TokenFileError),
+    Secret(#[from] SecretError),
     /// The sampler's thread could not be started.
     #[error("cannot start the sampler's thread")]
     Sampler(#[source] io::Error),
@@ -67,10 +67,21 @@ pub enum DaemonError {
     Died(String),
 }
 
+/// A file that the configuration names cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// The tokens.
+    #[error(transparent)]
+    Tokens(#[from] TokenFileError),
+    /// The certificate or its key.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
 impl DaemonError {
     /// Whether starting again will not help before somebody has changed the configuration.
     pub fn is_for_good(&self) -> bool {
-        matches!(self, Self::Server(ServerError::Open(_)) | Self::Tokens(_))
+        matches!(self, Self::Server(ServerError::Open(_)) | Self::Secret(_))
     }
 }
 
@@ -89,7 +100,7 @@ pub fn serve(
     let reload = Reload { requested: reload, source, log };
     let ended = runtime.block_on(async {
         let daemon = Daemon::bind(config, inherited)?;
-        announce(daemon.addresses());
+        announce(config, daemon.addresses());
         daemon
             .run(manager, Some(reload), async {
                 // An error means that the signal thread is gone, and then nobody can tell us to stop.
@@ -140,8 +151,8 @@ impl Daemon {
         let hub = Hub::new(&config.history);
         let prepared = Sampler::prepare(config.sampler.interval, collectors);
         let status = prepared.status();
-        let tokens = read_tokens(&config)?;
-        let server = Server::bind(&config, tokens, inherited, hub.clone(), host, Arc::clone(&status), &on_death)?;
+        let secrets = read_secrets(&config.server)?;
+        let server = Server::bind(&config, secrets, inherited, hub.clone(), host, Arc::clone(&status), &on_death)?;
         let vitals = Vitals { hub: hub.clone(), sampler: status, server: server.handle() };
         let sampler = prepared.start(hub, &on_death).map_err(DaemonError::Sampler)?;
         Ok(Self { server, vitals, sampler, deaths, config })
@@ -162,11 +173,11 @@ impl Daemon {
     ) -> Result<(), DaemonError> {
         let Self { server, vitals, sampler, mut deaths, mut config } = self;
         let manager = Arc::new(manager);
-        let (hub, handle) = (vitals.hub.clone(), server.handle());
+        let (hub, handle, addresses) = (vitals.hub.clone(), server.handle(), server.addresses().to_vec());
         let reporter = tokio::spawn(report(Arc::clone(&manager), vitals));
         let mut death = None;
         let end = async {
-            let parts = Parts { hub: &hub, sampler: &sampler, server: &handle };
+            let parts = Parts { addresses: &addresses, hub: &hub, sampler: &sampler, server: &handle };
             tokio::pin!(shutdown);
             loop {
                 tokio::select! {
@@ -195,17 +206,18 @@ impl Daemon {
     }
 }
 
-/// Who may read, where the configuration asks for tokens.
-fn read_tokens(config: &Config) -> Result<Tokens, TokenFileError> {
-    if config.server.auth != Auth::Token {
-        return Ok(Tokens::default());
+/// What the configuration names and does not hold.
+fn read_secrets(config: &ServerConfig) -> Result<Secrets, SecretError> {
+    let tls = config.tls.as_ref().map(Tls::read).transpose()?;
+    if config.auth != Auth::Token {
+        return Ok(Secrets { tokens: Tokens::default(), tls });
     }
-    let tokens = TokenFile(&config.server.token_file).read()?;
+    let tokens = TokenFile(&config.token_file).read()?;
     if tokens.iter().next().is_none() {
-        let file = config.server.token_file.display();
+        let file = config.token_file.display();
         warn!("there are no tokens in {file}, so nobody may read: `hostcast token add NAME` makes one");
     }
-    Ok(tokens)
+    Ok(Secrets { tokens, tls })
 }
 
 /// The same configuration, with no more connections than there can be descriptors.
@@ -221,10 +233,11 @@ fn with_room_for_connections(mut config: Config) -> Config {
 }
 
 /// Tells a person where the dashboard is, and warns of what everyone could reach.
-fn announce(addresses: &[Listen]) {
+fn announce(config: &Config, addresses: &[Listen]) {
+    let scheme = if config.server.tls.is_some() { "https" } else { "http" };
     for listen in addresses {
         let line = match listen {
-            Listen::Tcp(address) => format!("dashboard at http://{address}/"),
+            Listen::Tcp(address) => format!("dashboard at {scheme}://{address}/"),
             Listen::Unix(path) => format!("listening on unix:{}", path.display()),
         };
         // The daemon does not need anyone to read this.
@@ -233,7 +246,16 @@ fn announce(addresses: &[Listen]) {
         if let Listen::Tcp(address) = listen
             && !address.ip().is_loopback()
         {
-            warn!(%listen, "everyone who can reach this address can read this host's metrics: server.auth is \"none\"");
+            match config.server.auth {
+                Auth::Token if config.server.tls.is_some() => {}
+                Auth::Token => {
+                    warn!(%listen, "tokens cross the network in the clear: set server.tls, or put TLS in front");
+                }
+                _ => warn!(
+                    %listen,
+                    "everyone who can reach this address can read this host's metrics: server.auth is \"none\""
+                ),
+            }
         }
     }
 }

@@ -21,6 +21,7 @@ mod routes;
 mod samples;
 mod status;
 mod stream;
+mod tls;
 mod view;
 mod views;
 
@@ -53,7 +54,12 @@ use self::{
     stream::Streams,
     views::Views,
 };
-pub use self::{handle::Handle, listener::BindError, status::ReloadReport};
+pub use self::{
+    handle::Handle,
+    listener::BindError,
+    status::ReloadReport,
+    tls::{Tls, TlsError},
+};
 use crate::{
     clock::boottime,
     config::{Config, Listen, OpenToOthers},
@@ -70,6 +76,15 @@ const MAX_HEAD_BYTES: usize = 16 << 10;
 
 /// Refused connections that are told why at the same time, each for a second at most.
 const REFUSALS_AT_A_TIME: usize = 64;
+
+/// What the configuration names and does not hold, read from the files.
+#[derive(Debug, Default)]
+pub struct Secrets {
+    /// Who may read, where tokens are asked for.
+    pub tokens: Tokens,
+    /// How TCP is encrypted, if it is.
+    pub tls: Option<Tls>,
+}
 
 /// A server that has its ports and serves nobody yet.
 #[derive(Debug)]
@@ -112,6 +127,8 @@ pub(crate) struct Peer {
     pub(crate) entrance: Entrance,
     /// Where it comes from; `None` is a Unix socket.
     pub(crate) ip: Option<IpAddr>,
+    /// Whether it is encrypted up to here.
+    pub(crate) is_encrypted: bool,
     /// Who asks, as far as that was proved: of each request.
     pub(crate) proof: Option<Proof>,
     pub(crate) slot: ConnectionSlot,
@@ -142,7 +159,7 @@ impl Server {
     /// a tokio runtime.
     pub fn bind(
         config: &Config,
-        tokens: Tokens,
+        secrets: Secrets,
         inherited: Inherited,
         hub: Hub,
         host: Host,
@@ -162,9 +179,9 @@ impl Server {
         let limits = &config.server.limits;
         let settings = stream_settings(config);
         let streams = Streams::start(&hub, &settings, on_death).map_err(ServerError::Streams)?;
-        let access = Access::new(&config.server, tokens, &host.name);
+        let access = Access::new(&config.server, secrets.tokens, &host.name);
         let context = Arc::new(Context {
-            in_force: Current::new(InForce::new(config, host)),
+            in_force: Current::new(InForce::new(config, host, secrets.tls)),
             sampler,
             views: Views::new(hub.clone(), limits.max_backlog_bytes),
             streams,
@@ -232,7 +249,11 @@ async fn accept_all(listener: Listener, context: Arc<Context>) {
             Err(why) => {
                 debug!(peer = ?ip, "refused a connection: {why}");
                 // In a flood most are just closed: a refusal must not cost what an admission does.
-                if let Ok(permit) = Arc::clone(&refusals).try_acquire_owned() {
+                // One who expects TLS would not understand it.
+                let is_plain = ip.is_none() || context.in_force.get().tls.is_none();
+                if let Ok(permit) = Arc::clone(&refusals).try_acquire_owned()
+                    && is_plain
+                {
                     tokio::spawn(async move {
                         connections::refuse(accepted, why).await;
                         drop(permit);
@@ -243,11 +264,19 @@ async fn accept_all(listener: Listener, context: Arc<Context>) {
         };
         let address = ip.map_or_else(|| "unix".into(), |ip| ip.to_string().into());
         let is_local = ip.is_none_or(|ip| ip.to_canonical().is_loopback());
-        let peer = Peer { address, is_local, entrance, ip, proof: None, slot };
+        let tls = context.in_force.get().tls.clone().filter(|_| ip.is_some());
+        let peer = Peer { address, is_local, entrance, ip, is_encrypted: tls.is_some(), proof: None, slot };
         let context = Arc::clone(&context);
         let service = service.clone();
         match accepted {
-            Accepted::Tcp(io, _) => tokio::spawn(serve(io, context, service, peer)),
+            Accepted::Tcp(io, _) => match tls {
+                Some(tls) => tokio::spawn(async move {
+                    if let Some(io) = tls.handshake(io, &context, &peer.address).await {
+                        serve(io, context, service, peer).await;
+                    }
+                }),
+                None => tokio::spawn(serve(io, context, service, peer)),
+            },
             Accepted::Unix(io) => tokio::spawn(serve(io, context, service, peer)),
         };
     }

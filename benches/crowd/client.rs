@@ -99,11 +99,12 @@ pub(crate) fn socket(index: usize) -> io::Result<Socket> {
 }
 
 /// What a client says to become a subscriber.
-pub(crate) fn request(target: SocketAddr, path: &str, subprotocol: &str) -> String {
+pub(crate) fn request(target: SocketAddr, path: &str, subprotocol: &str, offers_compression: bool) -> String {
+    let offer = if offers_compression { "Sec-WebSocket-Extensions: permessage-deflate\r\n" } else { "" };
     format!(
         "GET {path} HTTP/1.1\r\nHost: {target}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-         Sec-WebSocket-Protocol: {subprotocol}\r\n\r\n"
+         Sec-WebSocket-Protocol: {subprotocol}\r\n{offer}\r\n"
     )
 }
 

@@ -14,9 +14,8 @@ use hostcast::{
     config::{Config, Listen},
     hub::Hub,
     sampler::{Sampler, SamplerStatus},
-    server::Server,
+    server::{Secrets, Server},
     service::Inherited,
-    token::Tokens,
     vital::OnDeath,
 };
 
@@ -66,7 +65,7 @@ pub(crate) fn serve(
     let host = collector::read_host();
     let server = {
         let _entered = runtime.enter();
-        Server::bind(config, Tokens::default(), Inherited::default(), hub, host, status, on_death)
+        Server::bind(config, Secrets::default(), Inherited::default(), hub, host, status, on_death)
             .map_err(io::Error::other)?
     };
     if let [Listen::Tcp(address)] = server.addresses() {

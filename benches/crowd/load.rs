@@ -30,7 +30,7 @@ use crate::{
 const COMMAND: Token = Token(usize::MAX);
 
 /// Serves as a load generator until standard input ends.
-pub(crate) fn run(target: SocketAddr, path: &str, subprotocol: &str) -> io::Result<()> {
+pub(crate) fn run(target: SocketAddr, path: &str, subprotocol: &str, offers_compression: bool) -> io::Result<()> {
     let poll = Poll::new()?;
     let (said, commands) = mpsc::channel();
     let waker = Waker::new(poll.registry(), COMMAND)?;
@@ -45,7 +45,7 @@ pub(crate) fn run(target: SocketAddr, path: &str, subprotocol: &str) -> io::Resu
         drop(said);
         let _ = waker.wake();
     });
-    let request = request(target, path, subprotocol);
+    let request = request(target, path, subprotocol, offers_compression);
     let load = Load { poll, target, request, clients: Vec::new(), arrivals: Arrivals::default() };
     load.run(&commands)
 }

@@ -7,6 +7,7 @@
 #![allow(missing_docs)]
 
 mod client;
+mod compression;
 mod daemon;
 mod fanout;
 mod floor;
@@ -31,7 +32,8 @@ fn main() -> io::Result<()> {
     let number = |index: usize| arguments[index].parse::<usize>().expect("our own numbers");
     let address = |index: usize| arguments[index].parse().expect("our own addresses");
     match arguments[..] {
-        ["load", _, path, subprotocol] => load::run(address(1), path, subprotocol),
+        ["load", _, path, subprotocol] => load::run(address(1), path, subprotocol, false),
+        ["load", _, path, subprotocol, "compressed"] => load::run(address(1), path, subprotocol, true),
         ["storm", _, path, subprotocol, _, _] => storm::load::run(address(1), path, subprotocol, number(4), number(5)),
         ["floor", ..] => floor::run(number(1), Duration::from_millis(number(2) as u64), number(3)),
         ["daemon", _] => daemon::run(number(1)),
@@ -40,6 +42,7 @@ fn main() -> io::Result<()> {
             publish::bench()?;
             fanout::bench()
         }
+        ["compression", "--bench"] => compression::bench(),
         ["storm", "--bench"] => storm::bench(),
         ["stalled", "--bench"] => stalled::bench(),
         // `cargo test` starts every bench once: there is nothing to measure then.

@@ -84,6 +84,11 @@ impl Server {
         Process::role("load", [&self.address.to_string(), &self.path, subprotocol])
     }
 
+    /// The same, of subscribers who take what they get compressed.
+    pub(crate) fn compressed_load(&self, subprotocol: &str) -> io::Result<Process> {
+        Process::role("load", [&self.address.to_string(), &self.path, subprotocol, "compressed"])
+    }
+
     /// Subscribers that all come at once, and are sure to get `samples` of history.
     pub(crate) fn storm(
         &self,

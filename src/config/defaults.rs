@@ -114,6 +114,7 @@ impl Default for ServerConfig {
             listen: vec![Listen::Tcp(SocketAddr::from(([127, 0, 0, 1], DEFAULT_PORT)))],
             auth: Auth::default(),
             token_file: "/var/lib/hostcast/tokens".into(),
+            tls: None,
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
             heartbeat: Duration::from_secs(5),

@@ -111,6 +111,11 @@ pub(super) fn path(value: &Value) -> Result<PathBuf, String> {
     Ok(text.into())
 }
 
+/// A path, or nothing at all.
+pub(super) fn optional_path(value: &Value) -> Result<Option<PathBuf>, String> {
+    if string(value, "an absolute path")?.is_empty() { Ok(None) } else { path(value).map(Some) }
+}
+
 pub(super) fn auth(value: &Value) -> Result<Auth, String> {
     choice(value, Auth::ALL, Auth::name)
 }

@@ -28,6 +28,15 @@ impl Config {
         page.duration("heartbeat", self.server.heartbeat);
         page.duration("shutdown_grace", self.server.shutdown_grace);
         page.text("compression", self.server.compression.name());
+        page.section("server.tls");
+        let tls = self.server.tls.as_ref();
+        for (key, path) in [
+            ("certificate", tls.map(|tls| &tls.certificate)),
+            ("key", tls.map(|tls| &tls.key)),
+            ("client_ca", tls.and_then(|tls| tls.client_ca.as_ref())),
+        ] {
+            page.text(key, &path.map(|path| path.display().to_string()).unwrap_or_default());
+        }
         let limits = &self.server.limits;
         page.section("server.limits");
         page.entry("max_connections", limits.max_connections);

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     CollectorsConfig, Config, CpuConfig, DiskConfig, FilesystemConfig, HistoryConfig, Limits, LogConfig, NetworkConfig,
-    Patterns, PlainConfig, SamplerConfig, ServerConfig,
+    Patterns, PlainConfig, SamplerConfig, ServerConfig, TlsConfig,
     dashboard::dashboard,
     duration::format_duration,
     parse,
@@ -188,6 +188,7 @@ fn server(section: &mut Section<'_, '_>) -> ServerConfig {
         heartbeat: duration(section, "heartbeat", default.heartbeat, &HEARTBEAT),
         shutdown_grace: duration(section, "shutdown_grace", default.shutdown_grace, &SHUTDOWN_GRACE),
         compression: section.value("compression", default.compression, parse::compression),
+        tls: section.section("tls", tls),
         limits: section.section("limits", limits),
     }
 }
@@ -200,6 +201,23 @@ fn each<T>(
     parse: fn(&Value) -> Result<T, String>,
 ) -> Vec<T> {
     section.list(key, expected, parse).into_iter().flatten().map(|(element, _)| element).collect()
+}
+
+fn tls(section: &mut Section<'_, '_>) -> Option<TlsConfig> {
+    let mut file = |key| section.value(key, None, parse::optional_path);
+    let (certificate, key, client_ca) = (file("certificate"), file("key"), file("client_ca"));
+    let (missing, because) = match (&certificate, &key, &client_ca) {
+        (Some(_), None, _) => ("key", "certificate"),
+        (None, Some(_), _) => ("certificate", "key"),
+        (None, None, Some(_)) => ("certificate", "client_ca"),
+        _ => return certificate.zip(key).map(|(certificate, key)| TlsConfig { certificate, key, client_ca }),
+    };
+    if let Some(at) = section.origin(because)
+        && !["certificate", "key"].iter().any(|key| section.has_failed(&format!("server.tls.{key}")))
+    {
+        section.problem(because, &at, &format!("needs server.tls.{missing}, too"));
+    }
+    None
 }
 
 fn limits(section: &mut Section<'_, '_>) -> Limits {

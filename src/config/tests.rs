@@ -237,12 +237,15 @@ fn any_server() -> impl Strategy<Value = ServerConfig> {
         .prop_map(|texts| texts.iter().map(|text| text.parse().unwrap()).collect());
     let auth = select(Auth::ALL.to_vec());
     let compression = select(Compression::ALL.to_vec());
+    let path = || "/[a-z \"µ]{1,20}".prop_map(std::path::PathBuf::from);
+    let tls = option::of((path(), path(), option::of(path())))
+        .prop_map(|tls| tls.map(|(certificate, key, client_ca)| TlsConfig { certificate, key, client_ca }));
     let token_file = "/[a-z \"µ]{1,20}".prop_map(std::path::PathBuf::from);
-    (listen, (auth, token_file), hosts, origins, millis(1_000, 60_000), millis(0, 300_000), compression, limits)
+    (listen, (auth, token_file, tls), hosts, origins, millis(1_000, 60_000), millis(0, 300_000), compression, limits)
         .prop_map(
             |(
                 listen,
-                (auth, token_file),
+                (auth, token_file, tls),
                 allowed_hosts,
                 allowed_origins,
                 heartbeat,
@@ -252,6 +255,7 @@ fn any_server() -> impl Strategy<Value = ServerConfig> {
             )| ServerConfig {
                 auth: if listen.iter().any(|listen| auth.allows(listen).is_err()) { Auth::None } else { auth },
                 token_file,
+                tls,
                 listen,
                 allowed_hosts,
                 allowed_origins,

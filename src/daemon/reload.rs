@@ -6,16 +6,15 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 use tracing::{error, info, warn};
 
-use super::{read_tokens, with_room_for_connections};
+use super::{read_secrets, with_room_for_connections};
 use crate::{
     collector,
-    config::{Config, Loaded, Source},
+    config::{Config, Listen, Loaded, Source},
     hub::Hub,
     logging::Log,
     sampler::Sampler,
-    server::Handle,
+    server::{Handle, Secrets},
     service::{News, ServiceManager},
-    token::Tokens,
 };
 
 /// The keys that only a restart can change.
@@ -33,6 +32,8 @@ pub struct Reload<'a> {
 
 /// The parts that take a new configuration.
 pub(super) struct Parts<'a> {
+    /// Where it listens.
+    pub(super) addresses: &'a [Listen],
     pub(super) hub: &'a Hub,
     pub(super) sampler: &'a Sampler,
     pub(super) server: &'a Handle,
@@ -51,15 +52,19 @@ impl Reload<'_> {
         manager.tell(&[News::Reloading]);
         let loaded = self.source.load().map_err(|invalid| invalid.problems().to_vec());
         let loaded = loaded.and_then(|Loaded { config, warnings }| {
-            let tokens = read_tokens(&config).map_err(|error| vec![error.to_string()])?;
-            Ok((config, tokens, warnings))
+            // What it listens at stays as it is, whatever the file says of that now.
+            for address in parts.addresses {
+                config.server.auth.allows(address).map_err(|open| vec![format!("server.auth: {open}")])?;
+            }
+            let secrets = read_secrets(&config.server).map_err(|error| vec![error.to_string()])?;
+            Ok((config, secrets, warnings))
         });
         let status = match loaded {
-            Ok((config, tokens, warnings)) => {
+            Ok((config, secrets, warnings)) => {
                 for warning in warnings {
                     warn!("{warning}");
                 }
-                self.apply(in_force, config, tokens, parts)
+                self.apply(in_force, config, secrets, parts)
             }
             Err(problems) => {
                 for problem in &problems {
@@ -77,20 +82,21 @@ impl Reload<'_> {
         manager.tell(&[News::Ready, News::Status(&status)]);
     }
 
-    fn apply(&self, in_force: &mut Config, mut config: Config, tokens: Tokens, parts: &Parts<'_>) -> String {
+    fn apply(&self, in_force: &mut Config, mut config: Config, secrets: Secrets, parts: &Parts<'_>) -> String {
         config = with_room_for_connections(config);
         let mut changed = in_force.changed_keys(&config);
         let needs_restart: Vec<_> = changed.extract_if(.., |key| NEED_RESTART.contains(&key.as_str())).collect();
         config.server.listen.clone_from(&in_force.server.listen);
-        let has_other_tokens = tokens != parts.server.tokens();
-        if !changed.is_empty() || has_other_tokens {
+        let has_other_tokens = secrets.tokens != parts.server.tokens();
+        // Whether a certificate is another one is not asked: it costs nothing to take it.
+        if !changed.is_empty() || has_other_tokens || secrets.tls.is_some() {
             self.log.set_level(config.log.level);
             parts.hub.set_bounds(&config.history);
             if config.sampler != in_force.sampler || config.collectors != in_force.collectors {
                 let interval = config.sampler.interval;
                 parts.sampler.retune(interval, collector::enabled(&config.collectors, interval));
             }
-            parts.server.apply(&config, tokens, &changed);
+            parts.server.apply(&config, secrets, &changed);
             *in_force = config;
         }
         changed.extend(has_other_tokens.then(|| "tokens".to_owned()));

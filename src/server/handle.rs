@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Context, Server, in_force, in_force::InForce, status::ReloadReport};
+use super::{Context, Secrets, Server, in_force, in_force::InForce, status::ReloadReport};
 use crate::{
     config::Config,
     protocol::{Message, Notice},
@@ -33,9 +33,9 @@ impl Handle {
 
     /// Puts another configuration in force, and tells every subscriber that these keys have changed. Whoever may not read any more is sent
     /// away.
-    pub fn apply(&self, config: &Config, tokens: Tokens, changed: &[String]) {
+    pub fn apply(&self, config: &Config, secrets: Secrets, changed: &[String]) {
         let context = &self.0;
-        let in_force = InForce::new(config, context.in_force.get().host.host.clone());
+        let in_force = InForce::new(config, context.in_force.get().host.host.clone(), secrets.tls);
         let notice = Message::Notice(Notice {
             reason: "config_reloaded".into(),
             changed: changed.to_vec(),
@@ -43,7 +43,7 @@ impl Handle {
             heartbeat_ms: Some(in_force.heartbeat_ms()),
             ..Notice::default()
         });
-        context.access.apply(&config.server, tokens, &in_force.host.host.name);
+        context.access.apply(&config.server, secrets.tokens, &in_force.host.host.name);
         context.connections.set_limits(&config.server.limits);
         context.views.set_max_backlog(config.server.limits.max_backlog_bytes);
         // Before the notice goes out, so that whoever comes later than the notice has a hello that says the same.

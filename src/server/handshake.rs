@@ -3,7 +3,7 @@
 
 mod deflate;
 
-use std::sync::Arc;
+use std::{io::Read as _, sync::Arc};
 
 use headers::{HeaderMapExt, SecWebsocketAccept, SecWebsocketKey, SecWebsocketVersion, Upgrade};
 use hyper::{
@@ -13,6 +13,7 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::server::TlsStream;
 use tracing::debug;
 use warp::reply::Response;
 
@@ -128,8 +129,21 @@ fn encoding(headers: &HeaderMap) -> Result<Option<Encoding>, Problem> {
 
 /// The bare socket under hyper, and what hyper had read from it already.
 fn take_socket(upgraded: Upgraded) -> Option<(Socket, bytes::Bytes)> {
-    match upgraded.downcast::<TokioIo<Patient<TcpStream>>>() {
-        Ok(Parts { io, read_buf, .. }) => Some((Socket::from_tcp(io.into_inner().into_inner()).ok()?, read_buf)),
+    let upgraded = match upgraded.downcast::<TokioIo<Patient<TcpStream>>>() {
+        Ok(Parts { io, read_buf, .. }) => {
+            return Some((Socket::from_tcp(io.into_inner().into_inner()).ok()?, read_buf));
+        }
+        Err(upgraded) => upgraded,
+    };
+    match upgraded.downcast::<TokioIo<Patient<TlsStream<TcpStream>>>>() {
+        Ok(Parts { io, read_buf, .. }) => {
+            let (stream, mut connection) = io.into_inner().into_inner().into_inner();
+            let mut early = read_buf.to_vec();
+            // Decrypted, but not read: the socket would not wake anyone for it. Then there is nothing more, which is an
+            // error, or the end, which the socket will tell again.
+            let _ = connection.reader().read_to_end(&mut early);
+            Some((Socket::from_tls(stream, connection).ok()?, early.into()))
+        }
         Err(upgraded) => {
             let Parts { io, read_buf, .. } = upgraded.downcast::<TokioIo<Patient<UnixStream>>>().ok()?;
             Some((Socket::from_unix(io.into_inner().into_inner()).ok()?, read_buf))

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{page::Page, query::Spans, stream::Settings};
+use super::{page::Page, query::Spans, stream::Settings, tls::Tls};
 use crate::{
     config::{Compression, Config},
     hub::Joined,
@@ -29,6 +29,7 @@ pub(crate) struct InForce {
     pub(crate) heartbeat: Duration,
     pub(crate) history_window: Duration,
     pub(crate) compression: Compression,
+    pub(crate) tls: Option<Tls>,
     /// How long a client may take to send the head of a request.
     pub(crate) header_timeout: Duration,
     /// How long it may take to read any of an answer.
@@ -59,13 +60,14 @@ impl<T> Clone for Current<T> {
 }
 
 impl InForce {
-    pub(crate) fn new(config: &Config, host: Host) -> Self {
+    pub(crate) fn new(config: &Config, host: Host, tls: Option<Tls>) -> Self {
         Self {
             host: HelloHost { host, labels: config.labels.clone() },
             interval: config.sampler.interval,
             heartbeat: config.server.heartbeat,
             history_window: config.history.window,
             compression: config.server.compression,
+            tls,
             header_timeout: config.server.limits.header_timeout,
             stall_timeout: config.server.limits.stall_timeout,
             page: Page::new(&config.dashboard),

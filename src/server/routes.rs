@@ -76,7 +76,7 @@ fn sign_in(context: &Arc<Context>) -> BoxedFilter<(Response,)> {
         .and(warp::method())
         .and(warp::body::content_length_limit(LARGEST_FORM).and(warp::body::bytes()).or(empty_body()).unify())
         .and(warp::ext::get::<Peer>())
-        .map(move |method: Method, form: Bytes, peer: Peer| context.access.sign_in(&method, &form, peer.ip))
+        .map(move |method: Method, form: Bytes, peer: Peer| context.access.sign_in(&method, &form, &peer))
         .boxed()
 }
 

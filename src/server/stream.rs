@@ -13,6 +13,7 @@ mod model;
 mod outbox;
 mod socket;
 mod subscriber;
+mod tls;
 
 use std::{
     fmt, io,
@@ -94,15 +95,17 @@ pub(crate) struct StreamReport {
 }
 
 impl Streams {
-    /// Starts as many lanes as the machine can use, and has them woken by the hub.
+    /// Starts as many lanes as the machine can use; the hub tells the first of them of each sample, and each tells the next.
     pub(crate) fn start(hub: &Hub, settings: &Settings, on_death: &OnDeath) -> io::Result<Self> {
         let stats = Arc::new(StreamStats::default());
         let count = thread::available_parallelism().map_or(1, usize::from).min(MAX_LANES);
-        let start =
-            |index| Lane::start(&format!("lane-{index}"), hub.clone(), settings.clone(), Arc::clone(&stats), on_death);
-        let lanes: Vec<Lane> = (0..count).map(start).collect::<io::Result<_>>()?;
-        for lane in &lanes {
-            hub.on_publish(lane.sample_listener());
+        let mut lanes: Vec<Lane> = Vec::with_capacity(count);
+        for index in (0..count).rev() {
+            let (name, hub, settings) = (format!("lane-{index}"), hub.clone(), settings.clone());
+            lanes.push(Lane::start(&name, lanes.last(), hub, settings, Arc::clone(&stats), on_death)?);
+        }
+        if let Some(first) = lanes.last() {
+            hub.on_publish(first.sample_listener());
         }
         Ok(Self { lanes, stats })
     }

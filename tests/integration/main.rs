@@ -29,5 +29,6 @@ mod soak;
 mod stream;
 mod support;
 mod system;
+mod tls;
 mod tokens;
 mod units;

@@ -254,3 +254,20 @@ fn a_terminal_that_is_closed_ends_it() {
     drop(terminal);
     assert!(daemon.wait().0.success());
 }
+
+#[test]
+fn no_reload_opens_to_others_what_nothing_guards() {
+    let command = |_: &std::path::Path| {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "exec \"$0\" serve --config \"$3\""]).arg(program()).stdin(Stdio::null());
+        shell
+    };
+    let daemon = TestDaemon::launch("[server]\nlisten = \"0.0.0.0:0\"\nauth = \"none\"\n", command, "");
+    // By itself this file is right. But the port that others can reach is still open, and only a restart closes it.
+    daemon.reload("[server]\nlisten = \"127.0.0.1:7117\"\nauth = \"local\"\n");
+    eventually("it is refused", || reloads(&daemon) == (0, 1));
+    let status = daemon.status();
+    assert_eq!(status["access"]["auth"], "none");
+    let problem = status["reload"]["problems"][0].as_str().unwrap();
+    assert!(problem.starts_with("server.auth: others can reach 0.0.0.0:"), "{problem}");
+}

@@ -50,7 +50,7 @@ pub(crate) fn run(target: SocketAddr, path: &str, subprotocol: &str, count: usiz
     let mut storm = Storm {
         poll: Poll::new()?,
         target,
-        request: request(target, path, subprotocol),
+        request: request(target, path, subprotocol, false),
         samples,
         visitors: Vec::with_capacity(count),
         began: Instant::now(),

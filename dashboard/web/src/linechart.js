@@ -23,8 +23,12 @@ import { axisOver } from "./scale.js";
  * @property {{ value: number, label: string }} [reference]  a level to compare with
  */
 
-const STACK_FILL = 0.5;
+const STACK_FILL = 0.62;
 const AREA_FILL = 0.15;
+/** Of an area that has no outline. */
+const PLAIN_FILL = 0.6;
+/** In a lower chart an outline says nothing that the area does not say; and outlines are what costs most. */
+const OUTLINED_PIXELS = 160;
 const HEADROOM = 1.04;
 /** Others, while one line is pointed at. */
 const FADED = 0.18;
@@ -50,20 +54,23 @@ export function drawLines(plot, picture, lines, store, view, figures, breaks, po
   plot.draw(view, axis, breaks, () => {
     const { context } = plot;
     const zero = plot.y(Math.max(0, axis.min));
+    const isOutlined = plot.height >= OUTLINED_PIXELS;
     let below = -1;
     drawn.forEach((line, at) => {
       const faded = pointed !== "" && line.label !== pointed ? FADED : 1;
       if (line.mark === "area") {
-        fill(plot, at, () => zero, color(line.color, AREA_FILL * faded));
+        fill(plot, at, () => zero, color(line.color, (isOutlined ? AREA_FILL : PLAIN_FILL) * faded));
       } else if (line.mark === "stack") {
         const under = below < 0 ? null : points.heights[below];
         fill(plot, at, under ? (point) => plot.y(under[point]) : () => zero, color(line.color, STACK_FILL * faded));
         below = at;
       }
-      context.lineWidth = line.label === pointed ? 2 : line.mark === "line" ? 1.25 : 1;
-      context.strokeStyle = color(line.color, faded);
-      context.setLineDash(line.dashed ? [5, 4] : []);
-      stroke(plot, at);
+      if (line.mark === "line" || (line.mark === "area" && isOutlined)) {
+        context.lineWidth = line.label === pointed ? 2 : line.mark === "line" ? 1.25 : 1;
+        context.strokeStyle = color(line.color, faded);
+        context.setLineDash(line.dashed ? [5, 4] : []);
+        stroke(plot, at);
+      }
     });
     context.setLineDash([]);
     if (drawn.some(({ below }) => below)) {
@@ -113,7 +120,8 @@ function stroke(plot, line) {
       open = false;
       continue;
     }
-    const [x, y] = [plot.x(times[at]), plot.y(value)];
+    const x = plot.x(times[at]);
+    const y = plot.y(value);
     if (open) {
       context.lineTo(x, y);
     } else {

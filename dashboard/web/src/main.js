@@ -25,7 +25,7 @@ import { Tiles } from "./tiles.js";
 /** @typedef {import("./protocol.js").Message} Message */
 
 /** Numbers that change faster than this are not read. */
-const TEXTS_MS = 450;
+const TEXTS_MS = 900;
 
 const query = new URLSearchParams(location.search);
 const only = query.get("chart");

@@ -228,7 +228,7 @@ export class Panel {
     this.#lines.hidden = cores.length === 0;
     this.#cores = cores.length > 0 && this.#lines.ariaPressed !== "true" ? cores : null;
     if (this.#cores) {
-      this.#body.style.minHeight = `${Math.max(200, Math.min(520, 3 * cores.length + 28))}px`;
+      this.#body.style.minHeight = `${Math.max(200, Math.min(400, 3 * cores.length + 28))}px`;
       this.#side.replaceChildren(this.#heatLegend.root);
     } else if (this.#picture) {
       this.#figures = this.#picture.lines.map(() => ({ now: NaN, min: NaN, mean: NaN, max: NaN }));

@@ -42,6 +42,9 @@ export class Plot {
   width = 0;
   height = 0;
   context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
+  /** What the value axis says. */
+  #told = "";
+  #axisIsNew = true;
   /** As last drawn. @type {View} */
   view = { from: 0, to: 1, first: 0, end: 0, last: -1 };
   /** @type {Axis} */
@@ -110,9 +113,11 @@ export class Plot {
     if (canvas.width !== wide || canvas.height !== high) {
       canvas.width = wide;
       canvas.height = high;
+      // Not at each draw: the browser then works out the page's style each time, which cost more than all lines.
+      context.font = FONT;
     }
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.clearRect(0, 0, width, height);
+    this.#clear();
     this.#drawGrid();
     context.save();
     context.beginPath();
@@ -121,6 +126,21 @@ export class Plot {
     drawData();
     this.#drawBreaks(breaks);
     context.restore();
+  }
+
+  /** Writing is dear: the labels of the value axis stay where they are while they are the same. */
+  #clear() {
+    const { context, width, height, axis } = this;
+    const told = [width, height, context.canvas.width, color("chart-label"), ...axis.ticks.map(({ label }) => label)].join();
+    this.#axisIsNew = told !== this.#told;
+    this.#told = told;
+    const bottom = height - BOTTOM;
+    if (this.#axisIsNew) {
+      context.clearRect(0, 0, width, height);
+    } else {
+      context.clearRect(LEFT - 6, 0, width, bottom + 8);
+      context.clearRect(0, bottom + 8, width, BOTTOM);
+    }
   }
 
   /** @param {number | null} time */
@@ -157,7 +177,6 @@ export class Plot {
 
   #drawGrid() {
     const { context, width, height } = this;
-    context.font = FONT;
     context.textBaseline = "middle";
     context.textAlign = "right";
     const grid = color("chart-grid");
@@ -168,8 +187,10 @@ export class Plot {
       if (!this.axis.down) {
         context.fillRect(LEFT, y, this.pixels, 1);
       }
-      context.fillStyle = ink;
-      context.fillText(label, LEFT - 7, this.axis.down ? y + 1 : y);
+      if (this.#axisIsNew) {
+        context.fillStyle = ink;
+        context.fillText(label, LEFT - 7, this.axis.down ? y + 1 : y);
+      }
     }
     context.textAlign = "center";
     const { from, to } = this.view;

@@ -18,7 +18,7 @@ import { axisLabel } from "./units.js";
  * @returns {Axis}
  */
 export function axisOver(min, max, { format, binary = false, fixed = false, factor = 1, pixels }) {
-  const wanted = Math.max(2, Math.floor(pixels / 38));
+  const wanted = Math.min(6, Math.max(2, Math.floor(pixels / 38)));
   const step = stepOver(((max - min) / wanted) * factor, binary) / factor;
   const from = Math.floor(min / step + 1e-9) * step;
   const to = fixed ? max : Math.ceil(max / step - 1e-9) * step;

@@ -10,7 +10,7 @@ use tracing::warn;
 use warp::reply::{Reply as _, Response};
 
 use super::{
-    super::problem::Problem,
+    super::{Peer, problem::Problem},
     Access, Rules,
     credentials::{Failure, shown},
     sign_in,
@@ -52,16 +52,16 @@ impl Access {
     }
 
     /// Answers the form of the sign-in page, and whoever asks for it in another way.
-    pub(crate) fn sign_in(&self, method: &Method, form: &[u8], address: Option<IpAddr>) -> Response {
+    pub(crate) fn sign_in(&self, method: &Method, form: &[u8], peer: &Peer) -> Response {
         let rules = self.rules.get();
         if *method != Method::POST || rules.auth != Auth::Token {
-            return sign_in::to_dashboard(None);
+            return sign_in::to_dashboard(None, peer.is_encrypted);
         }
         let session: Session = sign_in::token_of(form);
         if rules.tokens.holder(session).is_some() {
-            return sign_in::to_dashboard(Some(session));
+            return sign_in::to_dashboard(Some(session), peer.is_encrypted);
         }
-        match self.note_failure(address) {
+        match self.note_failure(peer.ip) {
             Some(_) => sign_in::page(StatusCode::TOO_MANY_REQUESTS, "Too many wrong tokens. Wait a minute."),
             None => sign_in::page(StatusCode::UNAUTHORIZED, "This token is not known here."),
         }

@@ -47,14 +47,17 @@ pub(super) fn page(status: StatusCode, problem: &'static str) -> Response {
 }
 
 /// On to the dashboard, signed in or to be asked for a token.
-pub(super) fn to_dashboard(session: Option<Session>) -> Response {
+pub(super) fn to_dashboard(session: Option<Session>, is_encrypted: bool) -> Response {
     let mut response = Response::default();
     *response.status_mut() = StatusCode::SEE_OTHER;
     let headers = response.headers_mut();
     headers.insert(LOCATION, HeaderValue::from_static("./"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    let cookie = session
-        .map(|session| format!("{COOKIE_NAME}={session}; Path=/; Max-Age={COOKIE_SECONDS}; HttpOnly; SameSite=Strict"));
+    // What was given over TLS is not to be sent without.
+    let secure = if is_encrypted { "; Secure" } else { "" };
+    let cookie = session.map(|session| {
+        format!("{COOKIE_NAME}={session}; Path=/; Max-Age={COOKIE_SECONDS}; HttpOnly; SameSite=Strict{secure}")
+    });
     if let Some(mut cookie) = cookie.and_then(|cookie| HeaderValue::try_from(cookie).ok()) {
         cookie.set_sensitive(true);
         headers.insert(SET_COOKIE, cookie);

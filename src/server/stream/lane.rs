@@ -93,8 +93,10 @@ enum Mail {
 }
 
 impl Lane {
+    /// A lane that tells `next` of each sample that it is told of.
     pub(super) fn start(
         name: &str,
+        next: Option<&Lane>,
         hub: Hub,
         settings: Settings,
         stats: Arc<StreamStats>,
@@ -102,10 +104,11 @@ impl Lane {
     ) -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKER)?;
-        let mailbox = Arc::new(Mailbox::new(move || {
+        let wake = move || {
             // Writing to an eventfd fails only when its counter is full, and then it is awake.
             let _ = waker.wake();
-        }));
+        };
+        let mailbox = Arc::new(Mailbox::new(wake, next.map(|lane| Arc::clone(&lane.mailbox))));
         let pulse = Arc::new(Pulse { rounds: AtomicU64::new(1), rounds_seen: AtomicU64::new(0) });
         let worker = Worker {
             poll,

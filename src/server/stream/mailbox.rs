@@ -1,8 +1,10 @@
 //! How a lane is told: of newcomers and of the end by mail, of a new sample by a flag. Whoever tells also wakes.
+//!
+//! To wake a thread costs more than all else that publishing does. So the sampler wakes one lane, and each lane the next.
 
 use std::{
     fmt,
-    sync::{PoisonError, atomic::Ordering},
+    sync::{Arc, PoisonError, atomic::Ordering},
 };
 
 use crate::sync::{AtomicBool, AtomicUsize, Mutex};
@@ -15,15 +17,18 @@ pub(super) struct Mailbox<M> {
     published: AtomicBool,
     /// Subscribers in the lane and on their way there.
     load: AtomicUsize,
+    /// Who is told after this one.
+    next: Option<Arc<Mailbox<M>>>,
 }
 
 impl<M> Mailbox<M> {
-    pub(super) fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
+    pub(super) fn new(wake: impl Fn() + Send + Sync + 'static, next: Option<Arc<Self>>) -> Self {
         Self {
             wake: Box::new(wake),
             mail: Mutex::new(Vec::new()),
             published: AtomicBool::new(false),
             load: AtomicUsize::new(0),
+            next,
         }
     }
 
@@ -41,18 +46,30 @@ impl<M> Mailbox<M> {
         std::mem::take(&mut *self.mail.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Tells that a sample was published: free while nobody is here.
+    /// Tells that a sample was published: free while nobody is here, nor with those who are told after.
     pub(super) fn publish(&self) {
         if self.load() > 0 {
             self.published.store(true, Ordering::Release);
             (self.wake)();
+        } else {
+            self.pass_on();
         }
     }
 
-    /// Whether a sample was published since this was last asked. To be asked before the samples are looked at: one that
-    /// comes in between is told of again.
+    /// Whether a sample was published since this was last asked; then the next one is told. To be asked before the samples
+    /// are looked at: one that comes in between is told of again.
     pub(super) fn take_published(&self) -> bool {
-        self.published.swap(false, Ordering::Acquire)
+        let published = self.published.swap(false, Ordering::Acquire);
+        if published {
+            self.pass_on();
+        }
+        published
+    }
+
+    fn pass_on(&self) {
+        if let Some(next) = &self.next {
+            next.publish();
+        }
     }
 
     pub(super) fn load(&self) -> usize {

@@ -73,13 +73,13 @@ fn publish(hub: &Hub, schema: &Arc<Schema>) {
 }
 
 /// A mailbox, and what its lane waits for.
-fn mailbox<M>() -> (Arc<Mailbox<M>>, Receiver<()>) {
+fn mailbox<M>(next: Option<&Arc<Mailbox<M>>>) -> (Arc<Mailbox<M>>, Receiver<()>) {
     let (wake, woken) = sync_channel(1);
     let wake = move || {
         // Where it is full, the lane has yet to wake.
         let _ = wake.try_send(());
     };
-    (Arc::new(Mailbox::new(wake)), woken)
+    (Arc::new(Mailbox::new(wake, next.cloned())), woken)
 }
 
 impl Scene {
@@ -87,8 +87,8 @@ impl Scene {
         let hub = Hub::new(&HistoryConfig { window: Duration::from_hours(1), max_bytes: max_history_bytes });
         let (encoding, metrics) = (Encoding::Compact, MetricFilter::all());
         let wishes = Wishes { encoding, metrics, buckets: None, is_compressed: false };
-        let view = Views::new(hub.clone(), max_backlog).get(wishes).unwrap();
-        let (mailbox, woken) = mailbox();
+        let view = Views::new(hub.clone(), max_backlog as u64).get(wishes).unwrap();
+        let (mailbox, woken) = mailbox(None);
         let listener = Arc::clone(&mailbox);
         hub.on_publish(move || listener.publish());
         (Self { hub, view, mailbox }, woken)
@@ -120,7 +120,10 @@ impl Scene {
                         });
                         let (slot, view) = (connections.admit(None).unwrap(), Arc::clone(&self.view));
                         unfinished.push(subscribers.len());
-                        subscribers.push((Subscriber::new(socket, slot, view, &joined, &hello, now), heard));
+                        subscribers.push((
+                            Subscriber::new(socket, slot, view, &joined, &hello, Box::new(|| true), now),
+                            heard,
+                        ));
                     }
                     Mail::Hangup => {}
                     Mail::Stop => return,
@@ -280,7 +283,7 @@ fn in_every_order_a_lane_hears_of_the_last_sample() {
     const SAMPLES: usize = 1;
     shuttle::check_dfs(
         || {
-            let ((mailbox, woken), newest) = (mailbox(), Arc::new(AtomicUsize::new(0)));
+            let ((mailbox, woken), newest) = (mailbox(None), Arc::new(AtomicUsize::new(0)));
             thread::spawn({
                 let mailbox = Arc::clone(&mailbox);
                 move || {
@@ -311,6 +314,58 @@ fn in_every_order_a_lane_hears_of_the_last_sample() {
         },
         None,
     );
+}
+
+/// Two mailboxes in a row: the second lane hears of the last sample, whoever comes and goes at the first.
+#[test]
+fn in_thousands_of_orders_the_next_lane_hears_of_the_last_sample() {
+    const SAMPLES: usize = 2;
+    let run = || {
+        let (second, woken) = mailbox(None);
+        let (first, woken_first) = mailbox(Some(&second));
+        let newest = Arc::new(AtomicUsize::new(0));
+        let first_lane = thread::spawn({
+            let first = Arc::clone(&first);
+            move || loop {
+                woken_first.recv().unwrap();
+                if first.open().contains(&"stop") {
+                    return;
+                }
+                first.take_published();
+            }
+        });
+        let visitor = thread::spawn({
+            let first = Arc::clone(&first);
+            move || {
+                first.comes();
+                first.send("join");
+                first.has_left();
+            }
+        });
+        let sampler = thread::spawn({
+            let (first, newest) = (Arc::clone(&first), Arc::clone(&newest));
+            move || {
+                for _ in 0..SAMPLES {
+                    newest.fetch_add(1, Ordering::SeqCst);
+                    first.publish();
+                }
+            }
+        });
+        second.comes();
+        let mut seen = newest.load(Ordering::SeqCst);
+        while seen != SAMPLES {
+            woken.recv().unwrap();
+            if second.take_published() {
+                seen = newest.load(Ordering::SeqCst);
+            }
+        }
+        visitor.join().unwrap();
+        sampler.join().unwrap();
+        first.send("stop");
+        first_lane.join().unwrap();
+    };
+    shuttle::check_random(run, 5_000);
+    shuttle::check_pct(run, 5_000, 3);
 }
 
 /// The real ring and one who joins it, in every order there is.

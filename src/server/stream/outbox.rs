@@ -82,6 +82,11 @@ impl Outbox {
                 Err(error) => return Err(error),
             }
         }
-        Ok(Flush::Done)
+        // An encrypted socket may have taken more than it could pass on.
+        match socket.flush() {
+            Ok(()) => Ok(Flush::Done),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Flush::Blocked),
+            Err(error) => Err(error),
+        }
     }
 }

@@ -195,7 +195,7 @@ impl Subscriber {
         }
     }
 
-    fn finish_closing(&self, peer: Peer) -> Turn {
+    fn finish_closing(&mut self, peer: Peer) -> Turn {
         match peer {
             Peer::ToAnswer => Turn::Waits,
             // Section 7.1.1: the server closes the TCP connection first.

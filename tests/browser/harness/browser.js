@@ -5,8 +5,8 @@ import { chromium } from "playwright-core";
 import "./scratch.js";
 import { PATIENCE_MS } from "./until.js";
 
-const PROGRAM = process.env.CHROMIUM ?? "/usr/bin/chromium";
-const FLAGS = [
+export const PROGRAM = process.env.CHROMIUM ?? "/usr/bin/chromium";
+export const FLAGS = [
   "--headless",
   "--no-sandbox",
   "--disable-gpu",
@@ -98,14 +98,8 @@ export class Visit {
     await page.exposeFunction("reportViolation", (/** @type {string} */ text) => {
       visit.#complaints.push(`content security policy: ${text}`);
     });
+    await page.addInitScript(countDrawings);
     await page.addInitScript(() => {
-      const told = /** @type {any} */ (window);
-      told.drawings = 0;
-      const clear = CanvasRenderingContext2D.prototype.clearRect;
-      CanvasRenderingContext2D.prototype.clearRect = function (...args) {
-        told.drawings += 1;
-        return clear.apply(this, args);
-      };
       document.addEventListener("securitypolicyviolation", (event) => {
         // @ts-ignore: exposed above
         window.reportViolation(`${event.effectiveDirective} refuses ${event.blockedURI}`);
@@ -211,11 +205,7 @@ export class Visit {
    * @param {boolean} hidden
    */
   async hide(hidden) {
-    await this.page.evaluate((value) => {
-      Object.defineProperty(document, "hidden", { configurable: true, get: () => value });
-      Object.defineProperty(document, "visibilityState", { configurable: true, get: () => (value ? "hidden" : "visible") });
-      document.dispatchEvent(new Event("visibilitychange"));
-    }, hidden);
+    await this.page.evaluate(hide, hidden);
   }
 
   /** How often anything was drawn on a canvas so far. */
@@ -233,5 +223,27 @@ export class Visit {
     if (origin !== this.#origin && !this.#foreign.includes(origin) && !this.#foreign.includes("*")) {
       this.#complaints.push(`fetched from elsewhere: ${url}`);
     }
+  };
+}
+
+/**
+ * In the page: what it is told when another tab comes in front of it, or goes. Chromium without a screen has no tabs
+ * in front of others.
+ * @param {boolean} value
+ */
+export function hide(value) {
+  Object.defineProperty(document, "hidden", { configurable: true, get: () => value });
+  Object.defineProperty(document, "visibilityState", { configurable: true, get: () => (value ? "hidden" : "visible") });
+  document.dispatchEvent(new Event("visibilitychange"));
+}
+
+/** In the page: `window.drawings` counts what is drawn on canvases from here on. */
+export function countDrawings() {
+  const told = /** @type {any} */ (window);
+  told.drawings = 0;
+  const clear = CanvasRenderingContext2D.prototype.clearRect;
+  CanvasRenderingContext2D.prototype.clearRect = function (...args) {
+    told.drawings += 1;
+    return clear.apply(this, args);
   };
 }

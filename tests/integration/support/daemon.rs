@@ -70,7 +70,11 @@ impl TestDaemon {
         });
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let dashboard = line.strip_prefix("dashboard at http://").and_then(|rest| rest.strip_suffix("/\n"));
+        let dashboard = line
+            .strip_prefix("dashboard at http")
+            .map(|rest| rest.trim_start_matches('s'))
+            .and_then(|rest| rest.strip_prefix("://"))
+            .and_then(|rest| rest.strip_suffix("/\n"));
         let socket = line.strip_prefix("listening on unix:").and_then(|rest| rest.strip_suffix('\n'));
         let address = match (dashboard, socket) {
             (Some(address), _) => Address::Tcp(address.parse().unwrap()),

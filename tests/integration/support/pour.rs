@@ -18,7 +18,7 @@ use hostcast::{
     protocol::{Message, WireSample, WireValues},
     sample::{Host, Reading, Sample, Schema, Series},
     sampler::Sampler,
-    server::Server,
+    server::{Secrets, Server},
     service::Inherited,
     token::Tokens,
     vital::OnDeath,
@@ -77,11 +77,16 @@ impl Pour {
     }
 
     pub(crate) fn with(adjust: impl FnOnce(&mut Config)) -> Self {
-        Self::with_tokens(Tokens::default(), adjust)
+        Self::with_secrets(Secrets::default(), adjust)
     }
 
     /// The same, for those who hold one of these tokens, where the configuration asks for them.
     pub(crate) fn with_tokens(tokens: Tokens, adjust: impl FnOnce(&mut Config)) -> Self {
+        Self::with_secrets(Secrets { tokens, tls: None }, adjust)
+    }
+
+    /// The same, with what a daemon would have read from files.
+    pub(crate) fn with_secrets(secrets: Secrets, adjust: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::default();
         config.server.listen = vec![Listen::Tcp(SocketAddr::from(([127, 0, 0, 1], 0)))];
         adjust(&mut config);
@@ -95,7 +100,7 @@ impl Pour {
             runtime.block_on(async {
                 let on_death = OnDeath::new(|last_words| panic!("{last_words}"));
                 let server =
-                    Server::bind(&config, tokens, Inherited::default(), theirs, Host::default(), status, &on_death)
+                    Server::bind(&config, secrets, Inherited::default(), theirs, Host::default(), status, &on_death)
                         .unwrap();
                 ready.send(server.addresses().to_vec()).unwrap();
                 let stopped = async {
