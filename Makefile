@@ -121,6 +121,7 @@ install: ## Install what `make build` has built under PREFIX, and the configurat
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/hostcast README.md ARCHITECTURE.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/hostcast/docs docs/*.md docs/*.png docs/*.svg
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/hostcast/proxy packaging/proxy/*
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/hostcast/cloud packaging/cloud/*
 	install -d $(addprefix $(DESTDIR)$(PREFIX)/,$(dir $(COMPLETIONS) lib/systemd/system/))
 	$(BINARY) completions bash > $(DESTDIR)$(PREFIX)/$(word 1,$(COMPLETIONS))
 	$(BINARY) completions zsh > $(DESTDIR)$(PREFIX)/$(word 2,$(COMPLETIONS))

@@ -8,12 +8,14 @@
 mod access;
 mod architecture;
 mod clients;
+mod cloud;
 mod compression;
 mod config;
 mod fairness;
 mod folded;
 mod http;
 mod limits;
+mod operate;
 mod reload;
 mod requests;
 mod resume;

@@ -3,6 +3,7 @@
 //! Each test boots a machine of its own. `make test-system` makes the packages and the root folder that this needs, and
 //! runs these tests as root.
 
+mod cloud;
 mod machine;
 mod package;
 mod sandbox;

@@ -106,3 +106,44 @@ fn with_the_socket_a_restart_refuses_no_connection() {
     });
     assert!(connected > 100, "{connected}");
 }
+
+#[test]
+#[ignore = "needs root and a machine: make test-system"]
+fn reloading_takes_a_good_configuration_and_tells_what_is_wrong_with_a_bad_one() {
+    let machine = Machine::with_service(FAST);
+    machine.sh("systemctl start hostcast");
+    let mut feed = machine.feed("history=none");
+    let epoch = feed.hello().epoch;
+    let pid = machine.property("MainPID");
+
+    machine.configure("[sampler]\ninterval = \"200ms\"\n");
+    machine.sh("systemctl reload hostcast");
+    while !matches!(feed.message(), Message::Notice(_)) {}
+    feed.live();
+
+    machine.configure("[sampler]\ninterval = \"50ms\"\n");
+    // systemctl only sends the signal, so it has nothing to fail for.
+    machine.sh("systemctl reload hostcast");
+    let wrong = "config.toml:2:12: sampler.interval: \"50ms\" is too short";
+    eventually("the status says what is wrong", || {
+        machine.sh("systemctl status --no-pager --full hostcast").contains(wrong)
+    });
+    feed.live();
+    let mut second = machine.feed("history=none");
+    let hello = second.hello();
+    assert_eq!((hello.epoch, hello.interval_ms), (epoch, 200));
+    assert_eq!(machine.property("MainPID"), pid);
+}
+
+#[test]
+#[ignore = "needs root and a machine: make test-system"]
+fn a_token_that_root_makes_opens_the_service() {
+    let machine = Machine::with_service("[server]\nauth = \"token\"\n");
+    machine.sh("systemctl start hostcast");
+    let token = machine.sh("hostcast token add laptop 2>/dev/null && systemctl reload hostcast");
+    let bearer = format!("Bearer {token}");
+    assert_eq!(machine.http().get("/api/v1/samples").status, 401);
+    eventually("the token is known", || {
+        machine.http().request("GET", "/api/v1/samples", &[("Authorization", &bearer)]).status == 200
+    });
+}
