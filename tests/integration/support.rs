@@ -5,6 +5,8 @@ mod daemon;
 mod feed;
 mod http;
 mod pour;
+mod proxy;
+mod random;
 mod raw;
 mod wire;
 
@@ -14,6 +16,8 @@ pub(crate) use self::{
     feed::{Feed, Heard},
     http::{Http, Response},
     pour::{Pour, WIDE, reading, room_for, schema},
+    proxy::{Fault, Proxy},
+    random::Random,
     raw::{Raw, opcode},
     wire::{Address, PATIENCE, Wire},
 };
