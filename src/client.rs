@@ -194,7 +194,7 @@ impl Client {
                 if hello.protocol != PROTOCOL {
                     return Err(Refused::Protocol(format!("it speaks {:?}", hello.protocol)).into());
                 }
-                self.track.hello(hello.epoch);
+                self.track.hello(hello.epoch, self.plan.first_of(&hello));
                 if let State::Connected(session) = &mut self.state {
                     session.expect_heartbeats(hello.heartbeat_ms);
                 }

@@ -7,7 +7,7 @@ use super::{
     failure::{Failure, Lost},
     url::Url,
 };
-use crate::protocol::Position;
+use crate::protocol::{Hello, Position};
 
 /// How much of the past comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +105,15 @@ impl Builder {
     /// The client.
     pub fn build(self) -> Client {
         Client::new(self)
+    }
+
+    /// The first sample of a stream that goes on from no position, where that is certain before it comes.
+    pub(super) fn first_of(&self, hello: &Hello) -> Option<u64> {
+        match self.history {
+            Some(History::All) if self.every.is_none() => Some(hello.oldest_seq),
+            Some(History::None) if self.every.is_none() => Some(hello.next_seq),
+            _ => None,
+        }
     }
 
     /// Path and query of the stream from this position on.

@@ -29,8 +29,13 @@ impl Track {
         self.epoch = None;
     }
 
-    pub(super) fn hello(&mut self, epoch: Epoch) {
+    /// Whose samples follow. `first` is the first of them, where that is known before it comes: from here on everything
+    /// is due, even if the connection is lost before anything else is said.
+    pub(super) fn hello(&mut self, epoch: Epoch, first: Option<u64>) {
         self.epoch = Some(epoch);
+        if let (None, Some(first)) = (self.position, first) {
+            self.position = Some(Position { epoch, seq: first.saturating_sub(1) });
+        }
     }
 
     pub(super) fn sample(&mut self, sample: &WireSample) -> Result<(), Lost> {
@@ -118,7 +123,7 @@ mod tests {
     fn samples_must_follow_each_other() {
         let mut track = Track::new(None);
         assert!(track.sample(&sample(7)).is_err(), "before the hello");
-        track.hello(old());
+        track.hello(old(), None);
         track.sample(&sample(7)).unwrap();
         track.sample(&sample(8)).unwrap();
         for wrong in [0, 7, 8, 10] {
@@ -130,9 +135,20 @@ mod tests {
     }
 
     #[test]
+    fn what_was_promised_before_the_connection_was_lost_is_due_on_the_next_one() {
+        let mut track = Track::new(None);
+        track.hello(old(), Some(5));
+        track.connected();
+        track.hello(old(), Some(9));
+        assert!(track.sample(&sample(9)).is_err());
+        track.gap(&gap(old(), 5, Some(8), GapReason::Evicted)).unwrap();
+        track.sample(&sample(9)).unwrap();
+    }
+
+    #[test]
     fn a_folded_sample_covers_what_it_was_folded_from() {
         let mut track = Track::new(Some(Position { epoch: old(), seq: 9 }));
-        track.hello(old());
+        track.hello(old(), None);
         let folded = |seq, samples| WireSample { samples: Some(samples), ..sample(seq) };
         assert!(track.sample(&folded(20, 10)).is_err());
         track.sample(&folded(19, 10)).unwrap();
@@ -142,7 +158,7 @@ mod tests {
     #[test]
     fn another_epoch_begins_with_a_gap_that_is_told_once() {
         let mut track = Track::new(Some(Position { epoch: old(), seq: 9 }));
-        track.hello(new());
+        track.hello(new(), None);
         assert!(track.sample(&sample(1)).is_err(), "the gap comes first");
         let restarted = gap(old(), 10, None, GapReason::Restarted);
         let mut unlucky = track;

@@ -14,7 +14,7 @@ use hostcast::{
     protocol::{Gap, Message, WireSample},
 };
 
-use crate::support::{Account, Fault, PATIENCE, Pour, Proxy, TestDaemon, room_for};
+use crate::support::{Account, Fault, PATIENCE, Pour, Proxy, Random, TestDaemon, room_for};
 
 /// A client with a runtime of its own.
 struct Follower {
@@ -130,12 +130,12 @@ fn a_half_open_connection_is_noticed_within_two_heartbeats() {
     let proxy = Proxy::start(daemon.address.tcp(), move || faults.next().unwrap_or(Fault::None));
     let mut follower = Follower::new(at(&proxy.url()));
     let mut last_heard = Instant::now();
-    let why = follower.until(|event| match event {
-        Event::Lost { why, .. } => Some(why),
-        _ => {
-            last_heard = Instant::now();
-            None
+    let why = follower.until(|event| {
+        if let Event::Lost { why, .. } = event {
+            return Some(why);
         }
+        last_heard = Instant::now();
+        None
     });
     assert!(matches!(why, Lost::Silent(silence) if silence == Duration::from_secs(2)), "{why}");
     assert!(last_heard.elapsed() >= Duration::from_millis(1_900));
@@ -241,6 +241,63 @@ fn what_was_damaged_on_its_way_is_not_passed_on() {
         let samples: Vec<_> = (0..50).map(|_| follower.sample()).collect();
         assert_eq!(samples, whole, "byte {at_byte}");
     }
+}
+
+/// Random faults, one for each connection, while samples are published in bursts and the ring keeps but some of them.
+fn follows_through(seed: u64) {
+    let mut random = Random::new(seed);
+    let room = room_for(30 + random.below(200) as usize);
+    let pour = Pour::with(|config| {
+        config.history.max_bytes = room;
+        config.server.heartbeat = Duration::from_millis(100);
+    });
+    pour.publish(1);
+    let (mut faults, bad) = (Random::new(seed + 1), 3 + random.below(8));
+    let mut connections = 0;
+    let proxy = Proxy::start(pour.address.tcp(), move || {
+        connections += 1;
+        if connections > bad { Fault::None } else { Fault::random(&mut faults, 12_000) }
+    });
+    let mut follower = Follower::new(at(&proxy.url()).patience(Duration::from_millis(150)));
+    // From its first hello on, everything is due.
+    let first = follower.until(|event| if let Event::Hello(hello) = event { Some(hello.oldest_seq) } else { None });
+    let mut account = Account::from(pour.hub.epoch(), first);
+    let mut bursts = 20 + random.below(20);
+    while bursts > 0 || account.next <= pour.newest() {
+        if bursts > 0 && (account.next > pour.newest() || random.below(4) == 0) {
+            pour.publish(random.below(60));
+            bursts -= 1;
+            continue;
+        }
+        match follower.next().unwrap() {
+            Event::Sample(sample) => {
+                account.sample(&sample);
+                pour.check(&[sample]);
+            }
+            Event::Gap(gap) => account.message(&Message::Gap(gap)),
+            _ => {}
+        }
+    }
+    let due = pour.newest() + 1 - first;
+    assert_eq!((account.next, account.seen + account.missing()), (pour.newest() + 1, due), "seed {seed}");
+}
+
+#[test]
+fn whatever_the_line_does_nothing_is_lost_untold_and_nothing_comes_twice() {
+    let seeds = std::sync::atomic::AtomicU64::new(0);
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                loop {
+                    let seed = seeds.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    if seed >= 200 {
+                        return;
+                    }
+                    follows_through(seed);
+                }
+            });
+        }
+    });
 }
 
 /// A server that answers each connection with these bytes, and how often it was asked.

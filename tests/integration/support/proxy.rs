@@ -11,6 +11,8 @@ use std::{
     time::Duration,
 };
 
+use super::Random;
+
 /// What happens to one connection once so many bytes of the server have passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
@@ -28,6 +30,33 @@ pub(crate) enum Fault {
     HalfClose { after: usize },
     /// One byte arrives with its highest bit set, as none of ours has it.
     Corrupt { at: usize },
+}
+
+impl Fault {
+    /// Any of them, at any place of the first `length` bytes.
+    pub(crate) fn random(random: &mut Random, length: u64) -> Self {
+        let after = random.below(length) as usize;
+        match random.below(8) {
+            0 => Self::None,
+            1 => Self::Refuse,
+            2 => Self::Stall { after },
+            3 => Self::Delay { after, millis: random.below(30) },
+            4 => Self::HalfClose { after },
+            5 => Self::Corrupt { at: after },
+            _ => Self::Cut { after },
+        }
+    }
+
+    /// How many bytes pass before it.
+    fn after(self) -> Option<usize> {
+        match self {
+            Self::None | Self::Refuse => None,
+            Self::Cut { after } | Self::Stall { after } | Self::Delay { after, .. } | Self::HalfClose { after } => {
+                Some(after)
+            }
+            Self::Corrupt { at } => Some(at),
+        }
+    }
 }
 
 /// Forwards connections to a target that can be changed. What is there when it is dropped is closed.
@@ -140,36 +169,24 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
 
 /// Until one side is over, or the fault has come.
 fn forward(mut from: TcpStream, mut to: TcpStream, fault: Fault) {
-    let (mut buffer, mut passed) = (vec![0; 8 << 10], 0);
-    loop {
-        let Ok(length @ 1..) = from.read(&mut buffer) else { break };
+    let (mut buffer, mut sum) = (vec![0; 8 << 10], 0);
+    while let Ok(length @ 1..) = from.read(&mut buffer) {
         let bytes = &mut buffer[..length];
-        let due = match fault {
-            Fault::None | Fault::Refuse => usize::MAX,
-            Fault::Cut { after } | Fault::Stall { after } | Fault::HalfClose { after } => after,
-            Fault::Delay { after, .. } => after,
-            Fault::Corrupt { at } => at,
-        };
-        let is_due = (passed..passed + length).contains(&due);
-        let before = if is_due { due - passed } else { length };
-        passed += length;
-        match fault {
-            Fault::Corrupt { .. } if is_due => {
-                bytes[before] |= 0x80;
-                if to.write_all(bytes).is_err() {
-                    break;
-                }
-                continue;
+        let due = fault.after().and_then(|after| after.checked_sub(sum)).filter(|due| *due < length);
+        sum += length;
+        let passes = match (due, fault) {
+            (None, _) => length,
+            (Some(due), Fault::Corrupt { .. }) => {
+                bytes[due] |= 0x80;
+                length
             }
-            _ => {}
-        }
-        if to.write_all(&bytes[..before]).is_err() {
+            (Some(due), _) => due,
+        };
+        if to.write_all(&bytes[..passes]).is_err() {
             break;
         }
-        if !is_due {
-            continue;
-        }
         match fault {
+            _ if passes == length => {}
             Fault::Cut { .. } => {
                 reset(&to);
                 reset(&from);
@@ -179,16 +196,14 @@ fn forward(mut from: TcpStream, mut to: TcpStream, fault: Fault) {
             Fault::Stall { .. } => return,
             Fault::Delay { millis, .. } => {
                 thread::sleep(Duration::from_millis(millis));
-                if to.write_all(&bytes[before..]).is_err() {
+                if to.write_all(&bytes[passes..]).is_err() {
                     break;
                 }
             }
-            Fault::HalfClose { .. } => {
-                let _ = to.shutdown(Shutdown::Write);
-                return;
-            }
+            Fault::HalfClose { .. } => break,
             Fault::None | Fault::Refuse | Fault::Corrupt { .. } => {}
         }
     }
+    // It may be gone already.
     let _ = to.shutdown(Shutdown::Write);
 }
