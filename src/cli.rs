@@ -4,7 +4,11 @@ use std::{env, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
+pub use self::{record::RecordArgs, verify::VerifyArgs};
 use crate::config::{Flag, Source};
+
+mod record;
+mod verify;
 
 /// Streams live host metrics, history first, to any number of WebSocket subscribers.
 #[derive(Debug, Parser)]
@@ -24,6 +28,12 @@ pub enum Command {
     /// Tell what is wrong with a configuration, or print what it adds up to
     #[command(after_help = CHECK_HELP)]
     Check(CheckArgs),
+    /// Follow daemons elsewhere and keep what they stream
+    #[command(after_help = record::HELP)]
+    Record(RecordArgs),
+    /// Tell whether a recording is whole
+    #[command(after_help = verify::HELP)]
+    Verify(VerifyArgs),
 }
 
 /// `hostcast serve`
@@ -107,6 +117,8 @@ const HELP: &str = "\
 Examples:
   hostcast serve                       sample this host, dashboard at http://127.0.0.1:7117/
   hostcast check                       is the configuration right?
+  hostcast record web-1 -o recording   keep what the daemon on web-1 streams
+  hostcast verify recording            is anything missing in it?
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 78 the configuration is wrong";
 

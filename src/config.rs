@@ -23,6 +23,7 @@ mod tree;
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 pub use duration::{format_duration, parse_duration};
+pub use size::parse_size;
 pub use source::{Flag, InvalidConfig, Loaded, SYSTEM_FILE, Source};
 
 /// The port that hostcast listens at unless told otherwise.

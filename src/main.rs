@@ -20,6 +20,8 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Serve(args) => serve(args),
         Command::Check(args) => check(args),
+        Command::Record(args) => args.run().unwrap_or_else(|error| fail(&error)),
+        Command::Verify(args) => args.run().unwrap_or_else(|error| fail(&error)),
     }
 }
 

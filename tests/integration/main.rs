@@ -14,6 +14,7 @@ mod folded;
 mod frames;
 mod http;
 mod limits;
+mod record;
 mod resume;
 mod sampling;
 mod shutdown;
