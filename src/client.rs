@@ -38,6 +38,8 @@ use self::{
 pub use self::{
     builder::{Builder, History},
     failure::{Lost, Refused},
+    proxy::Proxy,
+    tls::{InvalidTls, Tls},
     url::{InvalidUrl, Url},
 };
 use crate::protocol::{
@@ -50,7 +52,9 @@ mod connect;
 mod failure;
 mod frames;
 mod handshake;
+mod proxy;
 mod session;
+mod tls;
 mod track;
 mod url;
 
@@ -260,11 +264,29 @@ impl std::fmt::Debug for Client {
     }
 }
 
+/// Makes a way for bytes: straight or through a proxy, plain or encrypted.
+async fn reach(plan: &Builder) -> Result<Box<dyn Wire>, Lost> {
+    let url = &plan.url;
+    let mut wire: Box<dyn Wire> = match Proxy::from_environment(url).map_err(Lost::Garbled)? {
+        None => Box::new(connect::tcp(url.host(), url.port()).await?),
+        Some(proxy) => {
+            let mut stream = connect::tcp(proxy.host(), proxy.port()).await?;
+            proxy.connect(&mut stream, url).await?;
+            Box::new(stream)
+        }
+    };
+    if url.is_secure() {
+        let tls = plan.tls.clone().map_or_else(Tls::of_system, Ok).map_err(|error| Lost::Tls(error.to_string()))?;
+        wire = Box::new(tls.wrap(wire, url.host()).await?);
+    }
+    Ok(wire)
+}
+
 /// Makes one connection, as far as the answer to the handshake.
 async fn dial(plan: Builder, position: Option<Position>) -> Result<Session, Failure> {
     let connecting = async {
         let url = &plan.url;
-        let mut wire: Box<dyn Wire> = Box::new(connect::tcp(url.host(), url.port()).await?);
+        let mut wire = reach(&plan).await?;
         let token = plan.token()?;
         let request =
             handshake::Request { authority: &url.authority(), target: &plan.target(position), token: token.as_deref() };

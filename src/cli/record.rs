@@ -11,7 +11,7 @@ use std::{
 use clap::Args;
 
 use crate::{
-    client::{Client, History, Url},
+    client::{Client, History, Tls, Url},
     config::{LogLevel, parse_duration, parse_size},
     logging,
     record::{Output, RecordError, Recording, record},
@@ -41,6 +41,15 @@ pub struct RecordArgs {
     /// A file with a bearer token, read with each connection
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
+    /// Certificates of the authorities to trust behind wss://, instead of the system's
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+    /// This client's certificates, for servers that ask for one
+    #[arg(long, value_name = "FILE", requires = "key_file")]
+    cert_file: Option<PathBuf>,
+    /// The key of that certificate
+    #[arg(long, value_name = "FILE", requires = "cert_file")]
+    key_file: Option<PathBuf>,
     /// Only series that begin with one of these, separated by commas
     #[arg(long, value_name = "LIST")]
     metrics: Option<String>,
@@ -93,10 +102,17 @@ impl RecordArgs {
         if let Some(twice) = self.hosts.iter().find(|target| !names.insert(target.name.clone())) {
             return Err(format!("two hosts are called {0}; give them names: NAME={1}", twice.name, twice.url));
         }
+        let identity = self.cert_file.as_deref().zip(self.key_file.as_deref());
+        let tls = (self.ca_file.is_some() || identity.is_some()).then(|| Tls::new(self.ca_file.as_deref(), identity));
+        let tls = tls.transpose().map_err(|error| error.to_string())?;
         let client = |target: Target| {
             let builder = Client::builder(target.url).history(self.since).token_file(self.token_file.clone());
             let builder = match &self.metrics {
                 Some(metrics) => builder.metrics(metrics),
+                None => builder,
+            };
+            let builder = match &tls {
+                Some(tls) => builder.tls(tls.clone()),
                 None => builder,
             };
             (target.name, builder)

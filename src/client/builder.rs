@@ -5,6 +5,7 @@ use std::{fs, path::PathBuf, time::Duration};
 use super::{
     Client,
     failure::{Failure, Lost},
+    tls::Tls,
     url::Url,
 };
 use crate::protocol::{Hello, Position};
@@ -29,6 +30,7 @@ pub struct Builder {
     metrics: Option<String>,
     every: Option<Duration>,
     token_file: Option<PathBuf>,
+    pub(super) tls: Option<Tls>,
     pub(super) patience: Duration,
     pub(super) backoff: (Duration, Duration),
 }
@@ -45,6 +47,7 @@ impl Builder {
             metrics: None,
             every: None,
             token_file: None,
+            tls: None,
             patience: Duration::from_secs(10),
             backoff: (Duration::from_secs(1), Duration::from_mins(1)),
         }
@@ -83,6 +86,13 @@ impl Builder {
     #[must_use]
     pub fn token_file(mut self, file: Option<PathBuf>) -> Self {
         self.token_file = file;
+        self
+    }
+
+    /// Whom to trust behind `wss://`, and who we are; otherwise the system's authorities, and nobody in particular.
+    #[must_use]
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
         self
     }
 

@@ -29,6 +29,17 @@ pub enum Lost {
         /// What is wrong with it.
         why: String,
     },
+    /// The proxy does not let us through.
+    #[error("the proxy {proxy} answered {status}{}", if *.status == 407 { " (it wants to know who asks)" } else { "" })]
+    Proxy {
+        /// Which.
+        proxy: String,
+        /// Its HTTP status.
+        status: u16,
+    },
+    /// The encryption failed: whoever is there is not to be trusted, or does not trust us.
+    #[error("no encrypted connection: {0}")]
+    Tls(String),
     /// Nothing came of it in time.
     #[error("no answer within {0:?}")]
     TimedOut(Duration),

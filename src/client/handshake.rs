@@ -41,21 +41,10 @@ pub(super) async fn upgrade(
     );
     stream.write_all(request.as_bytes()).await?;
     stream.flush().await?;
-    let mut head = Vec::with_capacity(1 << 10);
-    let end = loop {
-        if stream.read_buf(&mut head).await? == 0 {
-            return Err(Lost::garbled("the server closed instead of answering").into());
-        }
-        if let Some(end) = head.windows(4).position(|window| window == b"\r\n\r\n") {
-            break end + 4;
-        }
-        if head.len() > MAX_HEAD {
-            return Err(Lost::garbled("the head of the answer has no end").into());
-        }
-    };
-    let answer = Answer::parse(&head[..end])?;
+    let (head, rest) = read_head(stream).await?;
+    let answer = Answer::parse(&head)?;
     if answer.status != 101 {
-        let said = body(stream, head.split_off(end), answer.length).await;
+        let said = body(stream, rest, answer.length).await;
         return Err(of_status(answer.status, said));
     }
     let accept = BASE64_STANDARD.encode(Sha1::new().chain_update(&key).chain_update(GUID).finalize());
@@ -69,18 +58,36 @@ pub(super) async fn upgrade(
         }
         return Err(Refused::Protocol(format!("it does not speak {SUBPROTOCOL}, but {got}")).into());
     }
-    Ok(head.split_off(end))
+    Ok(rest)
 }
 
-struct Answer {
-    status: u16,
+/// Reads the head of an answer, and whatever has come with it.
+pub(super) async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> Result<(Vec<u8>, Vec<u8>), Lost> {
+    let mut head = Vec::with_capacity(1 << 10);
+    loop {
+        if stream.read_buf(&mut head).await? == 0 {
+            return Err(Lost::garbled("the server closed instead of answering"));
+        }
+        if let Some(end) = head.windows(4).position(|window| window == b"\r\n\r\n") {
+            let rest = head.split_off(end + 4);
+            return Ok((head, rest));
+        }
+        if head.len() > MAX_HEAD {
+            return Err(Lost::garbled("the head of the answer has no end"));
+        }
+    }
+}
+
+/// What the head of an answer says.
+pub(super) struct Answer {
+    pub(super) status: u16,
     accept: Option<String>,
     subprotocol: Option<String>,
     length: Option<usize>,
 }
 
 impl Answer {
-    fn parse(head: &[u8]) -> Result<Self, Lost> {
+    pub(super) fn parse(head: &[u8]) -> Result<Self, Lost> {
         let mut headers = [httparse::EMPTY_HEADER; 64];
         let mut response = httparse::Response::new(&mut headers);
         let parsed = response.parse(head).map_err(|error| Lost::garbled(format!("no HTTP answer: {error}")))?;

@@ -43,6 +43,11 @@ impl Url {
         self.port
     }
 
+    /// Host and port.
+    pub(super) fn address(&self) -> String {
+        format!("{}:{}", Bracketed(&self.host), self.port)
+    }
+
     /// The path of the stream.
     pub(super) fn stream_path(&self) -> String {
         format!("{}{STREAM_PATH}", self.path)
