@@ -4,9 +4,10 @@ use std::{env, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
-pub use self::{record::RecordArgs, verify::VerifyArgs};
+pub use self::{export::ExportArgs, record::RecordArgs, verify::VerifyArgs};
 use crate::config::{Flag, Source};
 
+mod export;
 mod record;
 mod verify;
 
@@ -34,6 +35,9 @@ pub enum Command {
     /// Tell whether a recording is whole
     #[command(after_help = verify::HELP)]
     Verify(VerifyArgs),
+    /// Write a range of a recording for other programs
+    #[command(after_help = export::HELP)]
+    Export(ExportArgs),
 }
 
 /// `hostcast serve`

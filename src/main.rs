@@ -21,6 +21,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve(args),
         Command::Check(args) => check(args),
         Command::Record(args) => args.run().unwrap_or_else(|error| fail(&error)),
+        Command::Export(args) => args.run().unwrap_or_else(|error| fail(&error)),
         Command::Verify(args) => args.run().unwrap_or_else(|error| fail(&error)),
     }
 }

@@ -9,6 +9,7 @@
 //! is what comes next. So nothing can be there twice, and nothing is missing without a gap that says so.
 
 mod archive;
+mod export;
 mod folder;
 mod ledger;
 mod line;
@@ -19,6 +20,7 @@ mod writer;
 
 pub use self::{
     archive::Compressor,
+    export::{Exported, Selection, export_csv, export_ndjson},
     folder::{FolderName, InvalidName, hosts},
     ledger::{Ledger, Record, Verdict},
     line::{Columns, Line, Reason, RecordedGap, push_gap, push_hello, push_sample},

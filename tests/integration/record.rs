@@ -372,6 +372,43 @@ fn verify_tells_people_and_programs_and_its_exit_code_tells_scripts() {
     assert!(table.contains("no line of a recording"), "{table}");
 }
 
+#[test]
+fn a_range_is_exported_as_lines_and_as_a_table() {
+    let pour = Pour::new();
+    pour.publish(3_000);
+    let folder = tempfile::tempdir().unwrap();
+    let mut recorder = Recorder::start(folder.path(), &[target("web-1", &format!("ws://{}", pour.address))]);
+    recorder.wait_for("web-1", 3_000);
+    recorder.stop();
+    let export = |flags: &[&str]| {
+        let output = Command::new(program()).arg("export").arg(folder.path()).args(flags).output().unwrap();
+        assert_eq!(output.status.code(), Some(0));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    // A sample's time is its number, in milliseconds.
+    let range = ["--from", "1000", "--to", "1970-01-01T00:00:02Z"];
+    let lines = export(&range);
+    let all: Vec<_> = samples(&folder.path().join("web-1")).into_iter().map(|sample| sample.json).collect();
+    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines, all[999..1_999]);
+
+    let few = export(&[&range[..], &["--metrics", "system.uptime"]].concat());
+    let first: Value = serde_json::from_str(few.lines().next().unwrap()).unwrap();
+    assert_eq!(first["values"], serde_json::json!({ "system.uptime": 1_000 }));
+    assert_eq!(few.lines().count(), 1_000);
+
+    let table = export(&[&range[..], &["--format", "csv"]].concat());
+    let mut rows = table.lines();
+    assert_eq!(
+        rows.next().unwrap(),
+        "host,epoch,seq,time,elapsed_ms,missed_ticks,system.uptime,system.cpu.utilization{cpu.logical_number=0},\
+         system.cpu.utilization{cpu.logical_number=1}"
+    );
+    let epoch = pour.hub.epoch();
+    assert_eq!(rows.next().unwrap(), format!("web-1,{epoch},1000,1000,1,0,1000,0.1001,0.1002"));
+    assert_eq!(rows.count(), 999);
+}
+
 /// Unmounts when it is dropped, after everything that was declared later.
 struct Mounted<'a>(&'a Path);
 
