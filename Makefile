@@ -7,7 +7,7 @@
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 BINARY := $(TARGET)/release/hostcast
-SCRIPTS := scripts/setup scripts/check-architecture .ci/run
+SCRIPTS := examples/follow.sh scripts/setup scripts/check-architecture .ci/run
 MANUALS := docs/man/hostcast.1 docs/man/hostcast.toml.5
 # make install PREFIX=/usr DESTDIR=/tmp/package
 PREFIX ?= /usr/local

@@ -10,6 +10,7 @@ mod client;
 mod clients;
 mod compression;
 mod config;
+mod examples;
 mod firewall;
 mod folded;
 mod frames;
