@@ -72,6 +72,7 @@ install: ## Install what `make build` has built under PREFIX, and the configurat
 	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/hostcast
 	install -D -m 644 docs/man/hostcast.1 $(DESTDIR)$(PREFIX)/share/man/man1/hostcast.1
 	install -D -m 644 docs/man/hostcast.toml.5 $(DESTDIR)$(PREFIX)/share/man/man5/hostcast.toml.5
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/hostcast/config config/record.toml
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/hostcast README.md ARCHITECTURE.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/hostcast/docs docs/*.md docs/*.png
 	test -e $(DESTDIR)/etc/hostcast/config.toml || \

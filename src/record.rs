@@ -10,7 +10,11 @@ use std::{io, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{runtime, sync::Semaphore, task::JoinSet, time::interval};
 use tracing::{error, info};
 
-use self::{disk::Disk, host::follow, progress::Progress};
+use self::{
+    disk::Disk,
+    host::{Shared, follow},
+    progress::Progress,
+};
 use crate::{
     client::{Builder, Refused},
     descriptors,
@@ -82,6 +86,8 @@ enum HostEnded {
 
 /// Names are asked for by threads; a thousand hosts need not have one each.
 const RESOLVERS: usize = 16;
+/// How many hosts read their past at a time. One that stands still gives up its turn when its silence is noticed.
+const READERS_OF_THE_PAST: usize = 16;
 /// How often the log tells how it goes, and old parts are removed.
 const TELL_EVERY: Duration = Duration::from_mins(1);
 
@@ -102,15 +108,18 @@ pub fn record(recording: Recording) -> Result<(), RecordError> {
 
 async fn run(recording: Recording, stopped: impl Future<Output = ()>) -> Result<(), RecordError> {
     let Recording { hosts, output, buffer } = recording;
-    let budget = Arc::new(Semaphore::new(buffer as usize));
+    let shared = Shared {
+        budget: Arc::new(Semaphore::new(buffer as usize)),
+        turns: Arc::new(Semaphore::new(READERS_OF_THE_PAST)),
+    };
     let names: Vec<_> = hosts.iter().map(|(name, _)| name.clone()).collect();
     let progress = Arc::new(Progress::new(names.clone()));
     let mut disk = Disk::start(names.clone(), output, Arc::clone(&progress)).map_err(RecordError::Start)?;
     info!(hosts = names.len(), "recording");
     let mut tasks = JoinSet::new();
     for (index, (name, builder)) in hosts.into_iter().enumerate() {
-        let (disk, budget, progress) = (disk.handle(), Arc::clone(&budget), Arc::clone(&progress));
-        tasks.spawn(async move { (index, follow(index, name, builder, disk, budget, &progress.hosts[index]).await) });
+        let (disk, shared, progress) = (disk.handle(), shared.clone(), Arc::clone(&progress));
+        tasks.spawn(async move { (index, follow(index, name, builder, disk, shared, &progress.hosts[index]).await) });
     }
     tokio::pin!(stopped);
     let mut tell = interval(TELL_EVERY);

@@ -44,16 +44,27 @@ impl Batch {
 /// No more lines than this are put together: what came while the disk was busy is written at once.
 const MAX_BATCH: usize = 64 << 10;
 
+/// What all hosts have in common.
+#[derive(Clone, Debug)]
+pub(super) struct Shared {
+    /// Bytes of lines that may wait for the disk.
+    pub(super) budget: Arc<Semaphore>,
+    /// So many hosts may read their past at a time: it comes in large pieces, and memory that a thousand hosts have
+    /// used at once is not given back.
+    pub(super) turns: Arc<Semaphore>,
+}
+
 /// Follows one host until there is no use in it.
 pub(super) async fn follow(
     index: usize,
     name: FolderName,
     builder: Builder,
     disk: DiskHandle,
-    budget: Arc<Semaphore>,
+    shared: Shared,
     progress: &HostProgress,
 ) -> HostEnded {
-    let mut lines = Lines::new(index, name);
+    let Shared { budget, turns } = shared;
+    let mut lines = Lines::new(index, name, turns);
     // What was missed since the recording ended was missed because nobody recorded.
     let mut blame = Reason::Down;
     loop {
@@ -77,6 +88,7 @@ pub(super) async fn follow(
             disk.write(Batch { share: Some(share), ..batch });
         }
         drop(client);
+        lines.turn = Turn::NotNeeded;
         progress.is_connected.store(false, Relaxed);
         // Not before the disk has written what waits for it: the position is read from there.
         disk.drained(index).await;
@@ -97,22 +109,38 @@ struct Lines {
     columns: Columns,
     /// Why samples that are not there any more were not taken when they were.
     blame: Option<Reason>,
+    turns: Arc<Semaphore>,
+    turn: Turn,
+}
+
+/// The right to read the past.
+#[derive(Debug)]
+enum Turn {
+    NotNeeded,
+    Wanted,
+    /// Given back when it is dropped. There is none only when everything ends.
+    Had {
+        _permit: Option<OwnedSemaphorePermit>,
+    },
 }
 
 impl Lines {
-    fn new(index: usize, name: FolderName) -> Self {
+    fn new(index: usize, name: FolderName, turns: Arc<Semaphore>) -> Self {
         let (head, columns) = (Arc::default(), Columns::default());
-        Self { index, name, epoch: None, head, is_new: false, columns, blame: None }
+        Self { index, name, epoch: None, head, is_new: false, columns, blame: None, turns, turn: Turn::NotNeeded }
     }
 
     /// What is there, as soon as there is something.
     async fn next_batch(&mut self, client: &mut Client, progress: &HostProgress) -> Result<Batch, Refused> {
         let mut batch = Batch { host: self.index, ..Batch::default() };
         while batch.text.is_empty() {
+            if let Turn::Wanted = self.turn {
+                self.turn = Turn::Had { _permit: Arc::clone(&self.turns).acquire_owned().await.ok() };
+            }
             let event = client.next().await?;
             self.take(event, &mut batch, progress);
         }
-        while batch.text.len() < MAX_BATCH {
+        while batch.text.len() < MAX_BATCH && !matches!(self.turn, Turn::Wanted) {
             let Some(event) = client.next().now_or_never() else { break };
             self.take(event?, &mut batch, progress);
         }
@@ -126,6 +154,7 @@ impl Lines {
                 info!(epoch = %hello.epoch, server = ?hello.server, "{}: connected", self.name);
                 progress.is_connected.store(true, Relaxed);
                 self.hello(&hello);
+                self.turn = Turn::Wanted;
             }
             Event::Schema(schema) => self.columns = Columns::from(&schema),
             Event::Gap(gap) => {
@@ -140,9 +169,13 @@ impl Lines {
                 push_sample(&mut batch.text, self.name.as_str(), epoch, &self.columns, &sample);
                 batch.end_line(Record::Sample { epoch, seq: sample.seq });
             }
-            // From here on it is nobody's fault but the line's.
-            Event::Live => self.blame = None,
+            Event::Live => {
+                // From here on it is nobody's fault but the line's.
+                self.blame = None;
+                self.turn = Turn::NotNeeded;
+            }
             Event::Lost { why, retry_in } => {
+                self.turn = Turn::NotNeeded;
                 progress.is_connected.store(false, Relaxed);
                 progress.losses.fetch_add(1, Relaxed);
                 warn!("{}: {why}; again in {:.1} s", self.name, retry_in.as_secs_f64());
