@@ -7,10 +7,10 @@
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 BINARY := $(TARGET)/release/hostcast
-SCRIPTS := scripts/setup scripts/check-architecture scripts/test-system .ci/run
+SCRIPTS := examples/follow.sh scripts/setup scripts/check-architecture scripts/test-system .ci/run
 MANUALS := docs/man/hostcast.1 docs/man/hostcast.toml.5 docs/man/hostcast.service.8
 MUSL := $(shell uname -m)-unknown-linux-musl
-UNITS := hostcast.service hostcast.socket
+UNITS := hostcast.service hostcast.socket hostcast-record.service
 COMPLETIONS := share/bash-completion/completions/hostcast share/zsh/site-functions/_hostcast \
 	share/fish/vendor_completions.d/hostcast.fish
 # make install PREFIX=/usr DESTDIR=/tmp/package
@@ -118,6 +118,7 @@ install: ## Install what `make build` has built under PREFIX, and the configurat
 	for manual in $(notdir $(MANUALS)); do \
 		install -D -m 644 docs/man/$$manual $(DESTDIR)$(PREFIX)/share/man/man$${manual##*.}/$$manual || exit; \
 	done
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/hostcast/config config/record.toml
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/hostcast README.md ARCHITECTURE.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/hostcast/docs docs/*.md docs/*.png docs/*.svg
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/hostcast/proxy packaging/proxy/*

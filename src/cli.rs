@@ -1,13 +1,21 @@
 //! The command line: what may be typed, and its help.
 
+mod export;
 mod outcome;
+mod record;
+mod verify;
 
 use std::{env, path::PathBuf};
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 
-pub use self::outcome::{Failure, complain, print};
+pub use self::{
+    export::ExportArgs,
+    outcome::{Failure, complain, print},
+    record::RecordArgs,
+    verify::VerifyArgs,
+};
 use crate::{
     config::{Flag, Source},
     token::Scope,
@@ -36,6 +44,15 @@ pub enum Command {
     Check(CheckArgs),
     /// Print what makes a shell complete these commands and flags
     Completions(CompletionsArgs),
+    /// Follow daemons elsewhere and keep what they stream
+    #[command(after_help = record::HELP)]
+    Record(RecordArgs),
+    /// Tell whether a recording is whole
+    #[command(after_help = verify::HELP)]
+    Verify(VerifyArgs),
+    /// Write a range of a recording for other programs
+    #[command(after_help = export::HELP)]
+    Export(ExportArgs),
 }
 
 /// `hostcast serve`
@@ -178,6 +195,8 @@ const HELP: &str = "\
 Examples:
   hostcast serve                       sample this host, dashboard at http://127.0.0.1:7117/
   hostcast check                       is the configuration right?
+  hostcast record web-1 -o recording   keep what the daemon on web-1 streams
+  hostcast verify recording            is anything missing in it?
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 78 the configuration is wrong";
 

@@ -29,6 +29,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration}
 
 pub use dashboard::DashboardConfig;
 pub use duration::{format_duration, parse_duration};
+pub use size::parse_size;
 pub use source::{Flag, InvalidConfig, Loaded, SYSTEM_FILE, Source};
 pub use web::{AllowedHost, WebOrigin};
 

@@ -8,6 +8,7 @@
 //! - [`history`] is the ring, [`hub`] the place where the sampler and the subscribers meet.
 //! - [`protocol`] is what goes over the wire, [`server`] sends it.
 //! - [`daemon`] composes all of that, and stops it; [`signals`] tells it when.
+//! - [`client`] is the other end: it dials out to a daemon elsewhere and follows it; [`recording`] keeps what it hears.
 //!
 //! Around them: [`cli`] is what may be typed, [`config`] what the daemon is told to do, [`logging`]
 //! where events go, [`token`] who may read, [`service`] the service manager, [`clock`] what time it is, [`descriptors`] how many
@@ -15,6 +16,7 @@
 
 pub mod bucket;
 pub mod cli;
+pub mod client;
 pub mod clock;
 pub mod collector;
 pub mod config;
@@ -28,6 +30,8 @@ pub mod hub;
 pub mod logging;
 pub mod metric;
 pub mod protocol;
+pub mod record;
+pub mod recording;
 pub mod sample;
 pub mod sampler;
 pub mod server;

@@ -12,13 +12,16 @@ use hostcast::{
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Serve(args) => serve(args),
-        Command::Token(args) => token(args),
-        Command::Check(args) => check(args),
-        Command::Completions(args) => print(&args.script()),
+        Command::Serve(args) => serve(args).map(|()| ExitCode::SUCCESS),
+        Command::Token(args) => token(args).map(|()| ExitCode::SUCCESS),
+        Command::Check(args) => check(args).map(|()| ExitCode::SUCCESS),
+        Command::Completions(args) => print(&args.script()).map(|()| ExitCode::SUCCESS),
+        Command::Record(args) => args.run().map_err(|error| Failure::new(&error)),
+        Command::Export(args) => args.run().map_err(|error| Failure::new(&error)),
+        Command::Verify(args) => args.run().map_err(|error| Failure::new(&error)),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => failure.report(),
     }
 }

@@ -17,5 +17,12 @@ pub use self::{
     sample_text::{BucketText, SampleText, rounded},
 };
 
+pub(crate) use self::{message::PROTOCOL, sample_text::Number};
+// What messages are made of, for those who know the protocol and nothing of a daemon.
+pub use crate::{
+    history::{Epoch, Position},
+    hub::{Gap, GapReason},
+};
+
 #[cfg(test)]
 mod tests;

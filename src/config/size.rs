@@ -5,7 +5,7 @@ use super::tree::quoted;
 const UNITS: [(&str, u32); 5] = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10), ("B", 0)];
 
 /// Reads `64MiB`, or bytes without a unit.
-pub(super) fn parse_size(text: &str) -> Result<u64, String> {
+pub fn parse_size(text: &str) -> Result<u64, String> {
     let text = text.trim();
     let digits = text.trim_start_matches(|c: char| c.is_ascii_digit());
     let (number, unit) = (&text[..text.len() - digits.len()], digits.trim_start());

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The name of this protocol in `hello`.
-pub(super) const PROTOCOL: &str = "hostcast.v1";
+pub(crate) const PROTOCOL: &str = "hostcast.v1";
 
 /// One message from the server to a client.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -161,7 +161,8 @@ impl Serialize for Values<'_> {
 }
 
 /// A value cut to the decimals that mean something; NaN is null, and whole numbers have no point.
-struct Number(f64);
+#[derive(Clone, Copy)]
+pub(crate) struct Number(pub(crate) f64);
 
 impl Number {
     fn new(value: f64, decimals: u32) -> Self {

@@ -115,6 +115,25 @@ fn the_protocol_knows_no_transport() {
 }
 
 #[test]
+fn the_client_knows_the_protocol_and_nothing_of_a_daemon() {
+    let sources: Vec<_> = sources().into_iter().map(|(name, _)| name).collect();
+    let client: Vec<_> = sources.iter().filter(|name| name.starts_with("client")).map(String::as_str).collect();
+    assert!(client.len() > 5, "{client:?}");
+    never(
+        &client,
+        &["config", "hub", "history", "server", "sampler", "collector", "daemon", "metric", "bucket", "cli"],
+    );
+}
+
+#[test]
+fn a_recording_knows_no_sockets_and_no_daemon() {
+    let sources: Vec<_> = sources().into_iter().map(|(name, _)| name).collect();
+    let recording: Vec<_> = sources.iter().filter(|name| name.starts_with("recording")).map(String::as_str).collect();
+    assert!(recording.len() > 5, "{recording:?}");
+    never(&recording, &["tokio", "client", "record", "config", "hub", "server", "sampler", "collector", "daemon"]);
+}
+
+#[test]
 fn only_the_daemon_knows_sampler_and_server_together() {
     for (name, text) in sources().iter().filter(|(name, _)| !is_test(name)) {
         for line in code(text) {

@@ -58,7 +58,7 @@ fn follows(command: &Command, last_arguments: &[&str]) {
 }
 
 /// A Python with the package `websockets`, made once and kept with what else is built.
-fn python() -> Option<PathBuf> {
+pub(crate) fn python() -> Option<PathBuf> {
     let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python");
     let python = home.join("bin/python3");
     let has_package = |python: &Path| succeeds(Command::new(python).args(["-c", "import websockets"]));

@@ -7,15 +7,19 @@
 
 mod access;
 mod architecture;
+mod client;
 mod clients;
 mod cloud;
 mod compression;
 mod config;
+mod examples;
 mod fairness;
+mod firewall;
 mod folded;
 mod http;
 mod limits;
 mod operate;
+mod record;
 mod reload;
 mod requests;
 mod resume;

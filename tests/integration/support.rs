@@ -7,6 +7,8 @@ mod daemon;
 mod feed;
 mod http;
 mod pour;
+mod proxy;
+mod random;
 mod raw;
 mod scene;
 mod wire;
@@ -17,6 +19,8 @@ pub(crate) use self::{
     feed::{Feed, Heard},
     http::{Http, Response},
     pour::{Pour, WIDE, reading, room_for, schema},
+    proxy::{Fault, Proxy},
+    random::Random,
     raw::{Raw, opcode},
     scene::Scene,
     wire::{Address, PATIENCE, Wire},

@@ -1,0 +1,59 @@
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.WebSocket;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/**
+ * Follows a daemon and prints a line for each sample, with nothing but the JDK (11 or newer):
+ * java Follow.java ws://127.0.0.1:7117. A real program parses the JSON with a library.
+ */
+public class Follow implements WebSocket.Listener {
+    static final Pattern EPOCH = Pattern.compile("^\\{\"type\":\"hello\",.*\"epoch\":\"(\\w+)\"");
+    static final Pattern SAMPLE = Pattern.compile("\"seq\":(\\d+),\"time\".*?\"system.cpu.utilization\":([\\d.]+|null)");
+    static String start = "history=all", epoch;
+    static int failures;
+
+    final CompletableFuture<Object> over = new CompletableFuture<>();
+    final StringBuilder text = new StringBuilder();
+
+    @Override public CompletionStage<?> onText(WebSocket socket, CharSequence part, boolean isLast) {
+        text.append(part);
+        if (isLast) {
+            take(text.toString());
+            text.setLength(0);
+        }
+        socket.request(1);
+        return null;
+    }
+
+    @Override public CompletionStage<?> onClose(WebSocket socket, int code, String reason) {
+        over.complete(null);
+        return null;
+    }
+
+    @Override public void onError(WebSocket socket, Throwable error) { over.complete(null); }
+
+    void take(String message) {
+        if (message.startsWith("{\"type\":\"gap\"")) System.out.println("missing: " + message);
+        if (message.startsWith("{\"type\":\"heartbeat\"")) return;
+        for (Matcher hello = EPOCH.matcher(message); hello.find();) epoch = hello.group(1);
+        for (Matcher sample = SAMPLE.matcher(message); sample.find(); failures = 0) {
+            System.out.println(sample.group(1) + " " + sample.group(2));
+            start = "since=" + epoch + ":" + sample.group(1);
+        }
+    }
+
+    public static void main(String[] arguments) throws Exception {
+        String stream = (arguments.length > 0 ? arguments[0] : "ws://127.0.0.1:7117") + "/api/v1/stream?";
+        for (HttpClient http = HttpClient.newHttpClient();; failures++) {
+            Follow listener = new Follow();
+            URI uri = URI.create(stream + start + "&metrics=system.cpu.utilization");
+            http.newWebSocketBuilder().buildAsync(uri, listener).exceptionally(lost -> { listener.over.complete(null); return null; });
+            listener.over.join();
+            Thread.sleep((long) (Math.random() * Math.min(60_000, 1_000 * Math.pow(2, failures))));
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The options of `hostcast record`: the same as flags and as keys of a file.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::Args;
+use serde::{Deserialize, Deserializer, de::Error as _};
+
+use crate::{
+    client::{History, Tls},
+    config::{LogLevel, parse_duration, parse_size},
+    record::Output,
+    recording::{Retention, Rotation},
+};
+
+/// What is not given has a default.
+#[derive(Clone, Debug, Default, Args, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Options {
+    /// The folder to record into, one folder for each host in it; - for the standard output
+    #[arg(long, short, value_name = "DIR")]
+    output: Option<PathBuf>,
+    /// How much of the past to begin with, where nothing is recorded yet: a duration, all or none [default: all]
+    #[arg(long, value_name = "DURATION", value_parser = history)]
+    #[serde(deserialize_with = "by_history")]
+    pub(super) since: Option<History>,
+    /// A file with a bearer token, read with each connection
+    #[arg(long, value_name = "FILE")]
+    pub(super) token_file: Option<PathBuf>,
+    /// Certificates of the authorities to trust behind wss://, instead of the system's
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+    /// This client's certificates, for servers that ask for one
+    #[arg(long, value_name = "FILE")]
+    cert_file: Option<PathBuf>,
+    /// The key of that certificate
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+    /// Only series that begin with one of these, separated by commas
+    #[arg(long, value_name = "LIST")]
+    pub(super) metrics: Option<String>,
+    /// When to begin a new part, counted from midnight, UTC [default: 24h]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    #[serde(deserialize_with = "by_duration")]
+    rotate_every: Option<Duration>,
+    /// Begin a new part at this size of its archive, too [default: 64MiB]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    #[serde(deserialize_with = "by_size")]
+    rotate_size: Option<u64>,
+    /// Remove parts that were finished longer ago than this
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    #[serde(deserialize_with = "by_duration")]
+    keep: Option<Duration>,
+    /// Remove the oldest parts while all hosts together take more than this
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    #[serde(deserialize_with = "by_size")]
+    keep_size: Option<u64>,
+    /// How much may wait in memory while nothing can be written, of all hosts together [default: 64MiB]
+    #[arg(long, value_name = "SIZE", value_parser = buffer)]
+    #[serde(deserialize_with = "by_buffer")]
+    pub(super) buffer: Option<u32>,
+    /// error, warn, info, debug or trace [default: info]
+    #[arg(long, value_name = "LEVEL", value_parser = level)]
+    #[serde(deserialize_with = "by_level")]
+    pub(super) log_level: Option<LogLevel>,
+}
+
+/// As much as the daemons of a thousand hosts stream within twenty seconds.
+pub(super) const DEFAULT_BUFFER: u32 = 64 << 20;
+
+impl Options {
+    /// These, and where one is not given, the other's.
+    pub(super) fn over(self, weaker: Self) -> Self {
+        Self {
+            output: self.output.or(weaker.output),
+            since: self.since.or(weaker.since),
+            token_file: self.token_file.or(weaker.token_file),
+            ca_file: self.ca_file.or(weaker.ca_file),
+            cert_file: self.cert_file.or(weaker.cert_file),
+            key_file: self.key_file.or(weaker.key_file),
+            metrics: self.metrics.or(weaker.metrics),
+            rotate_every: self.rotate_every.or(weaker.rotate_every),
+            rotate_size: self.rotate_size.or(weaker.rotate_size),
+            keep: self.keep.or(weaker.keep),
+            keep_size: self.keep_size.or(weaker.keep_size),
+            buffer: self.buffer.or(weaker.buffer),
+            log_level: self.log_level.or(weaker.log_level),
+        }
+    }
+
+    pub(super) fn output(&self) -> Result<Output, String> {
+        let path = self.output.clone().ok_or("where to? --output names a folder, or - for the standard output")?;
+        if path.as_os_str() == "-" {
+            return Ok(Output::Stdout);
+        }
+        let default = Rotation::default();
+        let rotation = Rotation {
+            every: self.rotate_every.unwrap_or(default.every),
+            size: self.rotate_size.unwrap_or(default.size),
+        };
+        Ok(Output::Folder { path, rotation, retention: Retention { age: self.keep, size: self.keep_size } })
+    }
+
+    /// `None` where the system's authorities and no certificate of our own will do.
+    pub(super) fn tls(&self) -> Result<Option<Tls>, String> {
+        let identity = match (&self.cert_file, &self.key_file) {
+            (Some(chain), Some(key)) => Some((chain.as_path(), key.as_path())),
+            (None, None) => None,
+            _ => return Err("a certificate and its key go together: --cert-file and --key-file".into()),
+        };
+        let is_wanted = self.ca_file.is_some() || identity.is_some();
+        let tls = is_wanted.then(|| Tls::new(self.ca_file.as_deref(), identity));
+        tls.transpose().map_err(|error| error.to_string())
+    }
+}
+
+fn history(text: &str) -> Result<History, String> {
+    match text {
+        "all" => Ok(History::All),
+        "none" => Ok(History::None),
+        span => parse_duration(span).map(History::Last),
+    }
+}
+
+fn buffer(text: &str) -> Result<u32, String> {
+    let size = parse_size(text)?;
+    let size = u32::try_from(size).ok().filter(|size| (1 << 20..=1 << 30).contains(size));
+    size.ok_or_else(|| "from 1MiB to 1GiB".into())
+}
+
+fn level(text: &str) -> Result<LogLevel, String> {
+    let level = LogLevel::ALL.into_iter().find(|level| level.name() == text);
+    level.ok_or_else(|| format!("one of {}", LogLevel::ALL.map(LogLevel::name).join(", ")))
+}
+
+fn by<'de, T, D: Deserializer<'de>>(
+    deserializer: D,
+    parse: fn(&str) -> Result<T, String>,
+) -> Result<Option<T>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    parse(&text).map(Some).map_err(D::Error::custom)
+}
+
+fn by_history<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<History>, D::Error> {
+    by(deserializer, history)
+}
+
+fn by_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    by(deserializer, parse_duration)
+}
+
+fn by_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    by(deserializer, parse_size)
+}
+
+fn by_buffer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    by(deserializer, buffer)
+}
+
+fn by_level<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<LogLevel>, D::Error> {
+    by(deserializer, level)
+}

@@ -1,0 +1,239 @@
+//! RFC 6455 from the client's side: what arrives in any pieces, and the few frames that are sent.
+//!
+//! Written out, because a library keeps a read buffer for each connection, and history comes in messages of 64 KiB: here
+//! only the part of a frame that has arrived is kept, and after it nothing.
+
+use super::failure::Lost;
+
+/// What one or several frames add up to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Incoming {
+    /// A whole message of text.
+    Text(Vec<u8>),
+    /// To be answered with the same payload.
+    Ping(Vec<u8>),
+    /// Signs of life only.
+    Pong,
+    /// The end, and why.
+    Close(Option<u16>),
+}
+
+/// A message beyond this is not one of ours. A schema of 10,000 series has 3 MiB.
+const MAX_MESSAGE: usize = 16 << 20;
+const MAX_CONTROL: usize = 125;
+/// A buffer that is larger is given back as soon as it is empty.
+const KEPT_CAPACITY: usize = 1 << 10;
+
+const CONTINUATION: u8 = 0x0;
+const TEXT: u8 = 0x1;
+const CLOSE: u8 = 0x8;
+const PING: u8 = 0x9;
+const PONG: u8 = 0xA;
+
+/// Puts frames together.
+#[derive(Debug, Default)]
+pub(super) struct Decoder {
+    /// What has arrived of the next frame.
+    buffer: Vec<u8>,
+    /// What has arrived of a message in several frames.
+    message: Option<Vec<u8>>,
+}
+
+/// Where the first frame of a buffer lies.
+struct Header {
+    is_final: bool,
+    opcode: u8,
+    start: usize,
+    end: usize,
+}
+
+impl Decoder {
+    /// Takes what has arrived, and appends what it completes.
+    pub(super) fn feed(&mut self, bytes: &[u8], incoming: &mut Vec<Incoming>) -> Result<(), Lost> {
+        self.buffer.extend_from_slice(bytes);
+        let mut done = 0;
+        while let Some(header) = Header::parse(&self.buffer[done..])? {
+            let Some(payload) = self.buffer.get(done + header.start..done + header.end) else { break };
+            let message = &mut self.message;
+            match (header.opcode, header.is_final) {
+                (TEXT, true) if message.is_none() => incoming.push(Incoming::Text(payload.to_vec())),
+                (TEXT, false) if message.is_none() => *message = Some(payload.to_vec()),
+                (CONTINUATION, is_final) => {
+                    let mut whole =
+                        message.take().ok_or(Lost::garbled("a frame goes on with a message that never began"))?;
+                    if whole.len() + payload.len() > MAX_MESSAGE {
+                        return Err(Lost::garbled("a message is too long"));
+                    }
+                    whole.extend_from_slice(payload);
+                    if is_final {
+                        incoming.push(Incoming::Text(whole));
+                    } else {
+                        *message = Some(whole);
+                    }
+                }
+                (PING, true) => incoming.push(Incoming::Ping(payload.to_vec())),
+                (PONG, true) => incoming.push(Incoming::Pong),
+                (CLOSE, true) => {
+                    let code = payload.first_chunk().map(|code| u16::from_be_bytes(*code));
+                    incoming.push(Incoming::Close(code));
+                }
+                _ => return Err(Lost::garbled("a frame is of a kind that has no place here")),
+            }
+            done += header.end;
+        }
+        self.buffer.drain(..done);
+        if self.buffer.is_empty() && self.buffer.capacity() > KEPT_CAPACITY {
+            self.buffer = Vec::new();
+        }
+        Ok(())
+    }
+}
+
+impl Header {
+    /// `None` while it has not arrived.
+    fn parse(bytes: &[u8]) -> Result<Option<Self>, Lost> {
+        let &[first, second, ref rest @ ..] = bytes else { return Ok(None) };
+        let (is_final, opcode) = (first & 0x80 != 0, first & 0x0F);
+        if first & 0x70 != 0 {
+            return Err(Lost::garbled("a frame uses an extension that was not agreed on"));
+        }
+        if second & 0x80 != 0 {
+            return Err(Lost::garbled("a frame of the server is masked"));
+        }
+        let (start, length) = match second {
+            126 => match rest.first_chunk() {
+                Some(length) => (4, u64::from(u16::from_be_bytes(*length))),
+                None => return Ok(None),
+            },
+            127 => match rest.first_chunk() {
+                Some(length) => (10, u64::from_be_bytes(*length)),
+                None => return Ok(None),
+            },
+            short => (2, u64::from(short)),
+        };
+        let is_control = opcode & 0x8 != 0;
+        let limit = if is_control { MAX_CONTROL } else { MAX_MESSAGE };
+        if length > limit as u64 {
+            return Err(Lost::garbled("a frame is too long"));
+        }
+        Ok(Some(Self { is_final, opcode, start, end: start + length as usize }))
+    }
+}
+
+/// Appends a pong. The payload is what came in a ping, so it is short.
+pub(super) fn push_pong(payload: &[u8], out: &mut Vec<u8>) {
+    push_control(PONG, payload, out);
+}
+
+/// Appends a close with this code.
+pub(super) fn push_close(code: u16, out: &mut Vec<u8>) {
+    push_control(CLOSE, &code.to_be_bytes(), out);
+}
+
+fn push_control(opcode: u8, payload: &[u8], out: &mut Vec<u8>) {
+    let payload = &payload[..payload.len().min(MAX_CONTROL)];
+    // The mask keeps pages from writing what they like into others' proxies. We are no page, but it is the rule.
+    let mask = getrandom::u32().unwrap_or_default().to_be_bytes();
+    out.extend([0x80 | opcode, 0x80 | payload.len() as u8]);
+    out.extend(mask);
+    out.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+        let mut frame = vec![first];
+        match payload.len() {
+            length @ 0..=125 => frame.push(length as u8),
+            length @ 126..=0xFFFF => {
+                frame.push(126);
+                frame.extend((length as u16).to_be_bytes());
+            }
+            length => {
+                frame.push(127);
+                frame.extend((length as u64).to_be_bytes());
+            }
+        }
+        frame.extend(payload);
+        frame
+    }
+
+    fn decode(pieces: &[&[u8]]) -> Result<Vec<Incoming>, String> {
+        let (mut decoder, mut incoming) = (Decoder::default(), Vec::new());
+        for piece in pieces {
+            decoder.feed(piece, &mut incoming).map_err(|error| error.to_string())?;
+        }
+        Ok(incoming)
+    }
+
+    #[test]
+    fn messages_of_every_length_arrive_in_any_pieces() {
+        let texts: Vec<Vec<u8>> = [0, 1, 125, 126, 65_535, 65_536].map(|length| vec![b'x'; length]).into();
+        let bytes: Vec<u8> = texts.iter().flat_map(|text| frame(0x81, text)).collect();
+        for size in [1, 7, 4_096, bytes.len()] {
+            let pieces: Vec<_> = bytes.chunks(size).collect();
+            assert_eq!(decode(&pieces).unwrap(), texts.iter().cloned().map(Incoming::Text).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn a_message_in_parts_with_a_ping_between_is_put_together() {
+        let bytes = [frame(0x01, b"one "), frame(0x89, b"?"), frame(0x00, b"two "), frame(0x80, b"three")].concat();
+        let whole = Incoming::Text(b"one two three".to_vec());
+        assert_eq!(decode(&[&bytes]).unwrap(), [Incoming::Ping(b"?".to_vec()), whole]);
+    }
+
+    #[test]
+    fn a_close_has_its_code() {
+        assert_eq!(decode(&[&frame(0x88, &[0x03, 0xE9, b'x'])]).unwrap(), [Incoming::Close(Some(1001))]);
+        assert_eq!(decode(&[&frame(0x88, &[])]).unwrap(), [Incoming::Close(None)]);
+    }
+
+    #[test]
+    fn what_no_server_may_send_is_an_error() {
+        for (bytes, why) in [
+            (frame(0xC1, b"x"), "extension"),
+            (vec![0x81, 0x81, 0, 0, 0, 0, b'x'], "masked"),
+            (frame(0x80, b"x"), "never began"),
+            (frame(0x82, b"x"), "kind"),
+            (frame(0x09, b"x"), "kind"),
+            (frame(0x89, &[0; 126]), "too long"),
+            ([vec![0x81, 127], u64::MAX.to_be_bytes().to_vec()].concat(), "too long"),
+            ([frame(0x01, b"x"), frame(0x81, b"x")].concat(), "kind"),
+        ] {
+            let error = decode(&[&bytes]).unwrap_err();
+            assert!(error.contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn after_a_large_message_nothing_is_kept() {
+        let (mut decoder, mut incoming) = (Decoder::default(), Vec::new());
+        for piece in frame(0x81, &vec![b'x'; 70_000]).chunks(16 << 10) {
+            decoder.feed(piece, &mut incoming).unwrap();
+        }
+        assert_eq!((incoming.len(), decoder.buffer.capacity()), (1, 0));
+    }
+
+    #[test]
+    fn an_answer_to_a_ping_is_masked_and_has_its_payload() {
+        let mut out = Vec::new();
+        push_pong(b"payload", &mut out);
+        assert_eq!(out[..2], [0x8A, 0x80 | 7]);
+        let mask = &out[2..6];
+        let payload: Vec<_> = out[6..].iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask).collect();
+        assert_eq!(payload, b"payload");
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic_and_pieces_do_not_matter(bytes: Vec<u8>, size in 1..9_usize) {
+            let pieces: Vec<_> = bytes.chunks(size).collect();
+            prop_assert_eq!(decode(&pieces), decode(&[&bytes]));
+        }
+    }
+}

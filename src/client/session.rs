@@ -1,0 +1,146 @@
+//! One connection, from its handshake to its end.
+
+use std::{
+    collections::VecDeque,
+    future::poll_fn,
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::{Instant, Sleep, sleep_until},
+};
+
+use super::{
+    failure::{Failure, Lost, of_close},
+    frames::{Decoder, Incoming, push_close, push_pong},
+};
+use crate::protocol::Message;
+
+/// Bytes both ways: TCP, or TLS on it.
+pub(super) trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
+
+/// A stream that is being read.
+pub(super) struct Session {
+    wire: Box<dyn Wire>,
+    decoder: Decoder,
+    incoming: VecDeque<Incoming>,
+    /// Pongs that the socket has not taken yet.
+    outgoing: Vec<u8>,
+    /// The reason and the wish of a `bye`.
+    bye: Option<(String, Option<u64>)>,
+    /// The longest silence that is believed.
+    patience: Duration,
+    silence: Pin<Box<Sleep>>,
+}
+
+/// A server that says it sends a heartbeat each hour is not waited for as long.
+const LONGEST_HEARTBEAT: Duration = Duration::from_mins(5);
+/// More pongs than this wait only if the server reads nothing while it sends pings.
+const MAX_OUTGOING: usize = 4 << 10;
+/// How much is read at once. On the stack, so that it costs nothing while a host is silent.
+const READ_SIZE: usize = 16 << 10;
+
+impl Session {
+    /// A connection after its handshake; `beginning` is what has arrived of the stream already.
+    pub(super) fn new(wire: Box<dyn Wire>, beginning: &[u8], patience: Duration) -> Result<Self, Lost> {
+        let mut session = Self {
+            wire,
+            decoder: Decoder::default(),
+            incoming: VecDeque::new(),
+            outgoing: Vec::new(),
+            bye: None,
+            patience,
+            silence: Box::pin(sleep_until(Instant::now() + patience)),
+        };
+        session.feed(beginning)?;
+        Ok(session)
+    }
+
+    /// From now on, silence is believed for as long as two heartbeats.
+    pub(super) fn expect_heartbeats(&mut self, every_ms: u64) {
+        self.patience = Duration::from_millis(every_ms).clamp(Duration::from_millis(50), LONGEST_HEARTBEAT) * 2;
+        self.silence.as_mut().reset(Instant::now() + self.patience);
+    }
+
+    /// When the server's `bye` has asked to come back.
+    pub(super) fn retry(&self) -> Option<Duration> {
+        self.bye.as_ref().and_then(|(_, retry_ms)| retry_ms.map(Duration::from_millis))
+    }
+
+    /// The next message. Can be cancelled at any time without losing one.
+    pub(super) async fn next(&mut self) -> Result<Message, Failure> {
+        loop {
+            while let Some(incoming) = self.incoming.pop_front() {
+                match incoming {
+                    Incoming::Text(text) => {
+                        let message = Message::parse(&text).map_err(|error| Lost::garbled(error.to_string()))?;
+                        if let Message::Bye(bye) = &message {
+                            self.bye = Some((bye.reason.clone(), bye.retry_ms));
+                        }
+                        return Ok(message);
+                    }
+                    Incoming::Ping(payload) if self.outgoing.len() < MAX_OUTGOING => {
+                        push_pong(&payload, &mut self.outgoing);
+                    }
+                    Incoming::Ping(_) | Incoming::Pong => {}
+                    Incoming::Close(code) => {
+                        push_close(code.unwrap_or(1000), &mut self.outgoing);
+                        // For the sake of good manners: whether it arrives does not matter any more.
+                        let _ = poll_fn(|context| Poll::Ready(self.poll_flush(context))).await;
+                        let reason = self.bye.as_ref().map(|(reason, _)| reason.clone());
+                        return Err(of_close(code, reason.unwrap_or_default()));
+                    }
+                }
+            }
+            poll_fn(|context| self.poll_read(context)).await?;
+        }
+    }
+
+    fn feed(&mut self, bytes: &[u8]) -> Result<(), Lost> {
+        let mut complete = Vec::new();
+        self.decoder.feed(bytes, &mut complete)?;
+        self.incoming.extend(complete);
+        Ok(())
+    }
+
+    /// Reads once, after what has to be sent.
+    fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Lost>> {
+        // If the socket takes nothing now, it wakes us when it does.
+        if let Poll::Ready(Err(error)) = self.poll_flush(context) {
+            return Poll::Ready(Err(error.into()));
+        }
+        let mut space = [0; READ_SIZE];
+        let mut buffer = ReadBuf::new(&mut space);
+        match Pin::new(&mut *self.wire).poll_read(context, &mut buffer) {
+            Poll::Ready(Ok(())) if buffer.filled().is_empty() => {
+                Poll::Ready(Err(Lost::Broken(io::ErrorKind::UnexpectedEof.into())))
+            }
+            Poll::Ready(Ok(())) => {
+                self.silence.as_mut().reset(Instant::now() + self.patience);
+                Poll::Ready(self.feed(buffer.filled()))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error.into())),
+            Poll::Pending => {
+                ready!(self.silence.as_mut().poll(context));
+                Poll::Ready(Err(Lost::Silent(self.patience)))
+            }
+        }
+    }
+
+    fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.outgoing.is_empty() {
+            let written = ready!(Pin::new(&mut *self.wire).poll_write(context, &self.outgoing))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.outgoing.drain(..written);
+        }
+        Pin::new(&mut *self.wire).poll_flush(context)
+    }
+}

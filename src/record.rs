@@ -1,0 +1,154 @@
+//! `hostcast record`: follows daemons elsewhere, and keeps what they stream.
+//!
+//! A task for each host turns events into lines (`host`); one thread writes the lines of all hosts (`disk`), so that
+//! a slow disk never stops anyone from answering pings. Between them stands a budget of bytes: when the disk takes
+//! nothing, lines wait in memory until it is spent. Then the hosts are left alone, because their daemons hold the
+//! samples too; when the disk takes lines again, each is resumed where its recording ends.
+
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
+
+use tokio::{runtime, sync::Semaphore, task::JoinSet, time::interval};
+use tracing::{error, info};
+
+use self::{
+    disk::Disk,
+    host::{Shared, follow},
+    progress::Progress,
+};
+use crate::{
+    client::{Builder, Refused},
+    descriptors,
+    recording::{FolderName, Retention, Rotation},
+    signals::Orders,
+};
+
+mod disk;
+mod host;
+mod progress;
+
+/// What to record, and how.
+#[derive(Debug)]
+pub struct Recording {
+    /// The hosts, each with a name of its own.
+    pub hosts: Vec<(FolderName, Builder)>,
+    /// Where to.
+    pub output: Output,
+    /// How many bytes of lines may wait in memory while the disk takes none, of all hosts together.
+    pub buffer: u32,
+}
+
+/// Where lines go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// A folder with a folder for each host.
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// When a new part is begun.
+        rotation: Rotation,
+        /// How long parts are kept.
+        retention: Retention,
+    },
+    /// The standard output, for pipes. It has no memory: each start begins anew.
+    Stdout,
+}
+
+/// Why recording ended.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// A thread, the runtime or the signals could not be had.
+    #[error("cannot start")]
+    Start(#[source] io::Error),
+    /// Every host has refused, or belongs to another recorder.
+    #[error("no host is left to record; the last one, {host}: {why}")]
+    NobodyLeft {
+        /// The host.
+        host: FolderName,
+        /// What it said.
+        why: String,
+    },
+    /// Nobody reads the standard output any more.
+    #[error("cannot write to the standard output")]
+    Stdout(#[source] io::Error),
+}
+
+/// Why one host is not recorded any more.
+#[derive(Debug, thiserror::Error)]
+enum HostEnded {
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    #[error("{0}")]
+    Busy(String),
+    /// The disk's thread is gone: everything ends.
+    #[error("nothing can be written any more")]
+    NoDisk,
+}
+
+/// Names are asked for by threads; a thousand hosts need not have one each.
+const RESOLVERS: usize = 16;
+/// How many hosts read their past at a time. One that stands still gives up its turn when its silence is noticed.
+const READERS_OF_THE_PAST: usize = 16;
+/// How often the log tells how it goes, and old parts are removed.
+const TELL_EVERY: Duration = Duration::from_mins(1);
+
+/// Records until SIGTERM or SIGINT, or until no host is left.
+pub fn record(recording: Recording) -> Result<(), RecordError> {
+    descriptors::raise_limit();
+    let mut builder = runtime::Builder::new_multi_thread();
+    builder.worker_threads(2).max_blocking_threads(RESOLVERS).thread_name("follow").enable_all();
+    let runtime = builder.build().map_err(RecordError::Start)?;
+    let (_orders, received) = Orders::listen().map_err(RecordError::Start)?;
+    let result = runtime.block_on(run(recording, async {
+        // An error means that the signal thread is gone, and then nobody can tell us to stop.
+        let _ = received.stop.await;
+    }));
+    runtime.shutdown_timeout(Duration::ZERO);
+    result
+}
+
+async fn run(recording: Recording, stopped: impl Future<Output = ()>) -> Result<(), RecordError> {
+    let Recording { hosts, output, buffer } = recording;
+    let shared = Shared {
+        budget: Arc::new(Semaphore::new(buffer as usize)),
+        turns: Arc::new(Semaphore::new(READERS_OF_THE_PAST)),
+    };
+    let names: Vec<_> = hosts.iter().map(|(name, _)| name.clone()).collect();
+    let progress = Arc::new(Progress::new(names.clone()));
+    let mut disk = Disk::start(names.clone(), output, Arc::clone(&progress)).map_err(RecordError::Start)?;
+    info!(hosts = names.len(), "recording");
+    let mut tasks = JoinSet::new();
+    for (index, (name, builder)) in hosts.into_iter().enumerate() {
+        let (disk, shared, progress) = (disk.handle(), shared.clone(), Arc::clone(&progress));
+        tasks.spawn(async move { (index, follow(index, name, builder, disk, shared, &progress.hosts[index]).await) });
+    }
+    tokio::pin!(stopped);
+    let mut tell = interval(TELL_EVERY);
+    tell.tick().await;
+    let mut last = None;
+    let result = loop {
+        tokio::select! {
+            () = &mut stopped => break Ok(()),
+            error = disk.failed() => break Err(RecordError::Stdout(error)),
+            _ = tell.tick() => {
+                progress.tell();
+                disk.handle().retire();
+            }
+            ended = tasks.join_next() => match ended {
+                Some(Ok((index, ended))) => {
+                    error!("{}: {ended}; it is not recorded any more", names[index]);
+                    last = Some((names[index].clone(), ended.to_string()));
+                }
+                Some(Err(panicked)) => error!("a task has died: {panicked}"),
+                None => {
+                    let (host, why) = last.unwrap_or_else(|| (names[0].clone(), "its task has died".into()));
+                    break Err(RecordError::NobodyLeft { host, why });
+                }
+            },
+        }
+    };
+    tasks.shutdown().await;
+    // What was received is written before the end.
+    disk.finish().await;
+    progress.tell();
+    result
+}

@@ -1,0 +1,235 @@
+//! One host: its events become lines, in batches.
+
+use std::sync::{Arc, atomic::Ordering::Relaxed};
+
+use futures_util::FutureExt as _;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::{info, warn};
+
+use super::{HostEnded, disk::DiskHandle, progress::HostProgress};
+use crate::{
+    client::{Builder, Client, Event, Refused},
+    protocol::{Epoch, Gap, Hello},
+    recording::{Columns, FolderName, Reason, Record, RecordedGap, push_gap, push_hello, push_sample},
+};
+
+/// Lines on their way to the disk.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub(super) host: usize,
+    /// The `hello` that a new part begins with.
+    pub(super) head: Arc<[u8]>,
+    /// Each line's record, and where it ends.
+    pub(super) records: Vec<(Record, usize)>,
+    pub(super) text: Vec<u8>,
+    /// Their share of the budget, which is given back when they are written.
+    pub(super) share: Option<OwnedSemaphorePermit>,
+}
+
+impl Batch {
+    pub(super) fn lines(&self) -> impl Iterator<Item = (Record, &[u8])> {
+        let mut start = 0;
+        self.records.iter().map(move |(record, end)| {
+            let line = &self.text[start..*end];
+            start = *end;
+            (*record, line)
+        })
+    }
+
+    fn end_line(&mut self, record: Record) {
+        self.records.push((record, self.text.len()));
+    }
+}
+
+/// No more lines than this are put together: what came while the disk was busy is written at once.
+const MAX_BATCH: usize = 64 << 10;
+
+/// What all hosts have in common.
+#[derive(Clone, Debug)]
+pub(super) struct Shared {
+    /// Bytes of lines that may wait for the disk.
+    pub(super) budget: Arc<Semaphore>,
+    /// So many hosts may read their past at a time: it comes in large pieces, and memory that a thousand hosts have
+    /// used at once is not given back.
+    pub(super) turns: Arc<Semaphore>,
+}
+
+/// Follows one host until there is no use in it.
+pub(super) async fn follow(
+    index: usize,
+    name: FolderName,
+    builder: Builder,
+    disk: DiskHandle,
+    shared: Shared,
+    progress: &HostProgress,
+) -> HostEnded {
+    let Shared { budget, turns } = shared;
+    let mut lines = Lines::new(index, name, turns);
+    // What was missed since the recording ended was missed because nobody recorded.
+    let mut blame = Reason::Down;
+    loop {
+        let position = match disk.open(index).await {
+            Ok(position) => position,
+            Err(ended) => return ended,
+        };
+        lines.blame = position.map(|_| blame);
+        let mut client = builder.clone().since(position).build();
+        loop {
+            let batch = match lines.next_batch(&mut client, progress).await {
+                Ok(batch) => batch,
+                Err(refused) => return refused.into(),
+            };
+            let bytes = batch.text.len() as u32;
+            let Ok(share) = Arc::clone(&budget).try_acquire_many_owned(bytes) else {
+                // The daemon holds on to these samples, and to those that come meanwhile.
+                warn!("{}: nothing can be written and the buffer is full; disconnected until it is not", lines.name);
+                break;
+            };
+            disk.write(Batch { share: Some(share), ..batch });
+        }
+        drop(client);
+        lines.turn = Turn::NotNeeded;
+        progress.is_connected.store(false, Relaxed);
+        // Not before the disk has written what waits for it: the position is read from there.
+        disk.drained(index).await;
+        blame = Reason::NoSpace;
+    }
+}
+
+/// Makes lines of events.
+struct Lines {
+    index: usize,
+    name: FolderName,
+    /// The ring that is being followed.
+    epoch: Option<Epoch>,
+    /// What the daemon last said about itself, as a line.
+    head: Arc<[u8]>,
+    /// Whether that is still to be recorded.
+    is_new: bool,
+    columns: Columns,
+    /// Why samples that are not there any more were not taken when they were.
+    blame: Option<Reason>,
+    turns: Arc<Semaphore>,
+    turn: Turn,
+}
+
+/// The right to read the past.
+#[derive(Debug)]
+enum Turn {
+    NotNeeded,
+    Wanted,
+    /// Given back when it is dropped. There is none only when everything ends.
+    Had {
+        _permit: Option<OwnedSemaphorePermit>,
+    },
+}
+
+impl Lines {
+    fn new(index: usize, name: FolderName, turns: Arc<Semaphore>) -> Self {
+        let (head, columns) = (Arc::default(), Columns::default());
+        Self { index, name, epoch: None, head, is_new: false, columns, blame: None, turns, turn: Turn::NotNeeded }
+    }
+
+    /// What is there, as soon as there is something.
+    async fn next_batch(&mut self, client: &mut Client, progress: &HostProgress) -> Result<Batch, Refused> {
+        let mut batch = Batch { host: self.index, ..Batch::default() };
+        while batch.text.is_empty() {
+            if let Turn::Wanted = self.turn {
+                self.turn = Turn::Had { _permit: Arc::clone(&self.turns).acquire_owned().await.ok() };
+            }
+            let event = client.next().await?;
+            self.take(event, &mut batch, progress);
+        }
+        while batch.text.len() < MAX_BATCH && !matches!(self.turn, Turn::Wanted) {
+            let Some(event) = client.next().now_or_never() else { break };
+            self.take(event?, &mut batch, progress);
+        }
+        batch.head = Arc::clone(&self.head);
+        Ok(batch)
+    }
+
+    fn take(&mut self, event: Event, batch: &mut Batch, progress: &HostProgress) {
+        match event {
+            Event::Hello(hello) => {
+                info!(epoch = %hello.epoch, server = ?hello.server, "{}: connected", self.name);
+                progress.is_connected.store(true, Relaxed);
+                self.hello(&hello);
+                self.turn = Turn::Wanted;
+            }
+            Event::Schema(schema) => self.columns = Columns::from(&schema),
+            Event::Gap(gap) => {
+                progress.gaps.fetch_add(1, Relaxed);
+                self.gap(gap, batch);
+            }
+            Event::Sample(sample) => {
+                progress.samples.fetch_add(1, Relaxed);
+                self.introduce(batch);
+                // The client yields no sample before the hello.
+                let Some(epoch) = self.epoch else { return };
+                push_sample(&mut batch.text, self.name.as_str(), epoch, &self.columns, &sample);
+                batch.end_line(Record::Sample { epoch, seq: sample.seq });
+            }
+            Event::Live => {
+                // From here on it is nobody's fault but the line's.
+                self.blame = None;
+                self.turn = Turn::NotNeeded;
+            }
+            Event::Lost { why, retry_in } => {
+                self.turn = Turn::NotNeeded;
+                progress.is_connected.store(false, Relaxed);
+                progress.losses.fetch_add(1, Relaxed);
+                warn!("{}: {why}; again in {:.1} s", self.name, retry_in.as_secs_f64());
+            }
+            Event::Notice(_) | Event::Heartbeat(_) => {}
+        }
+    }
+
+    fn hello(&mut self, hello: &Hello) {
+        self.is_new |= self.epoch.replace(hello.epoch) != Some(hello.epoch);
+        let mut head = Vec::new();
+        push_hello(&mut head, self.name.as_str(), hello);
+        self.head = head.into();
+    }
+
+    fn gap(&mut self, gap: Gap, batch: &mut Batch) {
+        let mut gap = RecordedGap::from(gap);
+        warn!("{}: missing {}", self.name, Missing(&gap));
+        let is_end = gap.reason == Reason::Restarted;
+        if !is_end {
+            self.introduce(batch);
+        }
+        if let (Reason::Evicted, Some(blame)) = (gap.reason, self.blame) {
+            gap.reason = blame;
+        }
+        push_gap(&mut batch.text, self.name.as_str(), &gap);
+        batch.end_line(Record::Gap(gap));
+        if is_end {
+            // The new ring is introduced after the end of the old one.
+            self.is_new = true;
+            self.introduce(batch);
+        }
+    }
+
+    /// Says whose samples follow, where that was not said.
+    fn introduce(&mut self, batch: &mut Batch) {
+        if let (true, Some(epoch)) = (std::mem::take(&mut self.is_new), self.epoch) {
+            batch.text.extend(&*self.head);
+            batch.end_line(Record::Hello { epoch });
+        }
+    }
+}
+
+/// A gap in words.
+struct Missing<'a>(&'a RecordedGap);
+
+impl std::fmt::Display for Missing<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let RecordedGap { epoch, from_seq, to_seq, reason } = self.0;
+        write!(f, "{epoch}:{from_seq} to ")?;
+        match to_seq {
+            Some(to_seq) => write!(f, "{to_seq}")?,
+            None => f.write_str("the end of that ring")?,
+        }
+        write!(f, " ({})", reason.name())
+    }
+}

@@ -1,0 +1,31 @@
+//! What a recorder keeps on disk, and how it is read again.
+//!
+//! A recording is a folder with a folder for each host. In it are parts, `000001-20261122T205454Z`, each of them one
+//! file or two: `.ndjson.zst` holds whole zstd frames, and `.ndjson` the newest lines, until there are enough of them
+//! for a frame. So everyday tools read all of it, `zstd -dc` and `cat`, and what was written last is a plain line.
+//!
+//! Nothing but the lines says how far the recording has come. [`Writer::open`] repairs what a crash has left (half a
+//! line, half a frame, lines that stand in both files) and finds the position; [`Ledger`] admits a record only if it
+//! is what comes next. So nothing can be there twice, and nothing is missing without a gap that says so.
+
+mod archive;
+mod export;
+mod folder;
+mod ledger;
+mod line;
+mod reader;
+mod retention;
+mod verify;
+mod writer;
+
+pub use self::{
+    archive::Compressor,
+    export::{Exported, Selection, export_csv, export_ndjson},
+    folder::{FolderName, InvalidName, hosts},
+    ledger::{Ledger, Record, Verdict},
+    line::{Columns, Line, Reason, RecordedGap, push_gap, push_hello, push_sample},
+    reader::{Found, Reader},
+    retention::{Retention, Retired},
+    verify::{Report, verify},
+    writer::{Rotation, WriteError, Writer},
+};

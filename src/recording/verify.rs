@@ -1,0 +1,150 @@
+//! Whether a recording is whole.
+
+use std::{collections::BTreeMap, io, path::Path};
+
+use serde::Serialize;
+
+use super::{
+    ledger::{Ledger, Record, Verdict},
+    line::{Line, Reason},
+    reader::{Found, Reader},
+};
+
+/// What there is of one host.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Report {
+    /// The name of its folder.
+    pub host: String,
+    /// How many samples there are.
+    pub samples: u64,
+    /// The time of the first one, in Unix milliseconds.
+    pub first_time: Option<u64>,
+    /// The time of the last one.
+    pub last_time: Option<u64>,
+    /// How many lives of the daemon's ring they are of.
+    pub epochs: u64,
+    /// Gaps that are named, by their reason.
+    pub gaps: BTreeMap<Reason, Gaps>,
+    /// Samples that are there twice: there must be none.
+    pub duplicates: u64,
+    /// Places where samples are missing and no gap says so: there must be none.
+    pub holes: u64,
+    /// Lines or frames that cannot be read, and the first few of them in words: there must be none.
+    pub damaged: u64,
+    /// The first damages and holes in words.
+    pub problems: Vec<String>,
+    /// Ends of files that the next start of the recorder will cut.
+    pub torn: u64,
+    /// What all of it takes on disk.
+    pub bytes: u64,
+    /// What it is as lines.
+    pub bytes_of_lines: u64,
+    /// Values of all samples together, missing ones included.
+    pub values: u64,
+}
+
+/// The gaps of one reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Gaps {
+    /// How many there are.
+    pub count: u64,
+    /// How many samples they name; those that a restart has cost are not known.
+    pub samples: u64,
+}
+
+/// More than this is told by a number.
+const MAX_PROBLEMS: usize = 5;
+
+impl Report {
+    /// Nothing is damaged, and what is missing has a name.
+    pub fn is_sound(&self) -> bool {
+        self.duplicates == 0 && self.holes == 0 && self.damaged == 0 && self.torn == 0
+    }
+
+    /// Nothing is missing at all.
+    pub fn is_whole(&self) -> bool {
+        self.is_sound() && self.gaps.is_empty()
+    }
+
+    /// Samples each second, from the first to the last.
+    pub fn rate(&self) -> Option<f64> {
+        let span_ms = self.last_time?.checked_sub(self.first_time?).filter(|span| *span > 0)?;
+        Some((self.samples - 1) as f64 * 1e3 / span_ms as f64)
+    }
+
+    fn problem(&mut self, what: String) {
+        if self.problems.len() < MAX_PROBLEMS {
+            self.problems.push(what);
+        }
+    }
+
+    fn line(&mut self, line: &Line<'_>, verdict: Verdict) {
+        match verdict {
+            Verdict::Next => {}
+            Verdict::Known => {
+                self.duplicates += 1;
+                self.problem(format!("there twice: {:?}", line.record()));
+            }
+            Verdict::Hole => {
+                self.holes += 1;
+                self.problem(format!("something is missing, and nothing says so, before {:?}", line.record()));
+            }
+        }
+        match line {
+            Line::Sample { time, values, .. } => {
+                self.samples += 1;
+                self.first_time.get_or_insert(*time);
+                self.last_time = Some(*time);
+                // Ids have commas, but within quotes; a colon stands outside of them once for each value.
+                self.values += count_values(values.get());
+            }
+            Line::Gap(gap) => {
+                let gaps = self.gaps.entry(gap.reason).or_default();
+                gaps.count += 1;
+                gaps.samples += gap.to_seq.map_or(0, |to_seq| to_seq.saturating_sub(gap.from_seq) + 1);
+            }
+            Line::Hello { .. } => {}
+        }
+    }
+}
+
+/// How many members a flat object has: each has one `":` at the end of its key.
+fn count_values(object: &str) -> u64 {
+    object.as_bytes().windows(2).filter(|pair| pair == b"\":").count() as u64
+}
+
+/// Reads the whole recording of one host.
+pub fn verify(folder: &Path) -> io::Result<Report> {
+    let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let mut report = Report { host: name, ..Report::default() };
+    let mut reader = Reader::open(folder)?;
+    let (mut ledger, mut epoch) = (Ledger::default(), None);
+    while let Some(found) = reader.read()? {
+        match found {
+            Found::Line(_, line) => {
+                let record = line.record();
+                let verdict = ledger.judge(&record);
+                if verdict != Verdict::Known {
+                    ledger.accept(&record);
+                }
+                report.line(&line, verdict);
+                if let Record::Sample { epoch: this, .. } = record
+                    && epoch.replace(this) != Some(this)
+                {
+                    report.epochs += 1;
+                }
+            }
+            Found::Damaged(why) => {
+                report.damaged += 1;
+                report.problem(why);
+            }
+            Found::Torn(path) => {
+                report.torn += 1;
+                report.problem(format!("the end of {} is torn", path.display()));
+            }
+        }
+    }
+    report.bytes = reader.bytes_on_disk();
+    report.bytes_of_lines = reader.bytes_of_lines();
+    Ok(report)
+}

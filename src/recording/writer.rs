@@ -1,0 +1,313 @@
+//! Appends to the recording of one host. What is on disk is the only truth: an error leaves it as it was before.
+
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, Write as _},
+    os::unix::fs::{FileExt as _, MetadataExt as _},
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+use super::{
+    archive::{self, Compressor, FRAME_TEXT},
+    folder::Part,
+    ledger::{Ledger, Record, Verdict},
+    line::Line,
+};
+
+/// When a new part is begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rotation {
+    /// After this time, counted from the Unix epoch: `24h` is at midnight, UTC.
+    pub every: Duration,
+    /// Once a part's archive has so many bytes.
+    pub size: u64,
+}
+
+impl Default for Rotation {
+    fn default() -> Self {
+        Self { every: Duration::from_hours(24), size: 64 << 20 }
+    }
+}
+
+/// Why nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The folder belongs to another recorder.
+    #[error("{} is being written by another recorder", .0.display())]
+    Busy(PathBuf),
+    /// Someone has removed what was being written to.
+    #[error("{} was removed", .0.display())]
+    Removed(PathBuf),
+    /// The file system does not take it.
+    #[error("cannot write {}: {error}", path.display())]
+    Io {
+        /// Which file or folder.
+        path: PathBuf,
+        /// What the kernel says.
+        error: io::Error,
+    },
+}
+
+/// The recording of one host, while it is being written.
+#[derive(Debug)]
+pub struct Writer {
+    folder: PathBuf,
+    rotation: Rotation,
+    ledger: Ledger,
+    open: Option<Open>,
+    next_number: u32,
+    /// Held as long as this lives.
+    _lock: File,
+}
+
+/// The part that is being written.
+#[derive(Debug)]
+struct Open {
+    part: Part,
+    newest: File,
+    newest_length: u64,
+    archive_length: u64,
+    /// When to try to make a frame of the newest lines.
+    seal_at: u64,
+}
+
+impl Writer {
+    /// Opens the recording in `folder`, or begins one. Repairs what a crash has left.
+    pub fn open(folder: &Path, rotation: Rotation) -> Result<Self, WriteError> {
+        let at = |error| io_error(folder, error);
+        fs::create_dir_all(folder).map_err(at)?;
+        let lock = folder.join(".lock");
+        let lock = OpenOptions::new().create(true).append(true).open(&lock).map_err(|error| io_error(&lock, error))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(WriteError::Busy(folder.into())),
+            Err(TryLockError::Error(error)) => return Err(at(error)),
+        }
+        let parts = Part::list(folder).map_err(at)?;
+        let next_number = parts.last().map_or(1, |part| part.number + 1);
+        let mut writer =
+            Self { folder: folder.into(), rotation, ledger: Ledger::default(), open: None, next_number, _lock: lock };
+        if let Some(last) = parts.last() {
+            let archive_length = cut_torn_frame(&last.archive(folder))?;
+            writer.ledger = last_position(folder, &parts)?;
+            writer.resume(last.clone(), archive_length)?;
+        }
+        Ok(writer)
+    }
+
+    /// How far the recording has come.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Appends those lines that come next; those that are there already are left out. Whole or not at all.
+    ///
+    /// `head` is the `hello` that a new part begins with. Yields how many bytes of lines were appended.
+    pub fn append<'a>(
+        &mut self,
+        head: &[u8],
+        lines: impl IntoIterator<Item = (Record, &'a [u8])>,
+        compressor: &mut Compressor,
+    ) -> Result<u64, WriteError> {
+        let (mut text, mut ledger) = (Vec::new(), self.ledger);
+        for (record, line) in lines {
+            match ledger.admit(&record) {
+                Verdict::Next => text.extend(line),
+                Verdict::Known => {}
+                // The client yields no holes, and we drop nothing. If one of us is wrong, it must show.
+                Verdict::Hole => tracing::error!(folder = %self.folder.display(), ?record, "does not follow"),
+            }
+        }
+        if text.is_empty() {
+            return Ok(0);
+        }
+        self.rotate_if_due(compressor)?;
+        let path = match &self.open {
+            Some(open) => open.part.newest(&self.folder),
+            None => self.begin()?,
+        };
+        // It was begun above at the latest.
+        let Some(open) = &mut self.open else { return Ok(0) };
+        if open.newest.metadata().map_err(|error| io_error(&path, error))?.nlink() == 0 {
+            return Err(WriteError::Removed(path));
+        }
+        if open.archive_length == 0 && open.newest_length == 0 && !text.starts_with(head) {
+            text.splice(..0, head.iter().copied());
+        }
+        if let Err(error) = open.newest.write_all(&text) {
+            // Half a line would be cut at the next start, but until then others would see it.
+            let _ = open.newest.set_len(open.newest_length);
+            return Err(io_error(&path, error));
+        }
+        open.newest_length += text.len() as u64;
+        self.ledger = ledger;
+        if open.newest_length >= open.seal_at {
+            // The lines are safe: if there is no room for a frame, they stay as they are for a while.
+            open.seal_at = open.newest_length + FRAME_TEXT as u64;
+            if let Err(error) = self.seal(compressor) {
+                tracing::warn!("{error}; its lines stay uncompressed until then");
+            }
+        }
+        Ok(text.len() as u64)
+    }
+
+    /// Makes frames of the newest lines. They are on disk before the lines go.
+    fn seal(&mut self, compressor: &mut Compressor) -> Result<(), WriteError> {
+        let Some(open) = &mut self.open else { return Ok(()) };
+        let path = open.part.archive(&self.folder);
+        let at = |error| io_error(&path, error);
+        let mut text = vec![0; open.newest_length as usize];
+        open.newest.read_exact_at(&mut text, 0).map_err(at)?;
+        let mut archive = OpenOptions::new().create(true).append(true).open(&path).map_err(at)?;
+        let written = frames_of(&text).try_for_each(|text| archive.write_all(&compressor.frame(text)?));
+        if let Err(error) = written.and_then(|()| archive.sync_data()) {
+            // Otherwise the next frame would stand behind half of this one.
+            let _ = archive.set_len(open.archive_length);
+            return Err(at(error));
+        }
+        open.archive_length = archive.metadata().map_err(at)?.len();
+        open.newest.set_len(0).map_err(at)?;
+        open.newest_length = 0;
+        open.seal_at = FRAME_TEXT as u64;
+        Ok(())
+    }
+
+    fn rotate_if_due(&mut self, compressor: &mut Compressor) -> Result<(), WriteError> {
+        let Some(open) = &self.open else { return Ok(()) };
+        let every = self.rotation.every.as_secs().max(1);
+        let is_old = open.part.begun / every != unix_seconds() / every;
+        if !is_old && open.archive_length < self.rotation.size {
+            return Ok(());
+        }
+        self.seal(compressor)?;
+        if let Some(open) = self.open.take() {
+            let path = open.part.newest(&self.folder);
+            fs::remove_file(&path).map_err(|error| io_error(&path, error))?;
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self) -> Result<PathBuf, WriteError> {
+        let part = Part { number: self.next_number, begun: unix_seconds() };
+        let path = part.newest(&self.folder);
+        let newest = open_newest(&path).map_err(|error| io_error(&path, error))?;
+        self.next_number += 1;
+        self.open = Some(Open { part, newest, newest_length: 0, archive_length: 0, seal_at: FRAME_TEXT as u64 });
+        Ok(path)
+    }
+
+    /// Goes on with a part that is there: cuts what is torn, and drops what a frame has already.
+    fn resume(&mut self, part: Part, archive_length: u64) -> Result<(), WriteError> {
+        let path = part.newest(&self.folder);
+        let at = |error| io_error(&path, error);
+        let newest = open_newest(&path).map_err(at)?;
+        let text = fs::read(&path).map_err(at)?;
+        let (mut kept, mut is_new) = (0..0, false);
+        let mut is_first = true;
+        for line in text.split_inclusive(|byte| *byte == b'\n') {
+            let Some(Ok(parsed)) = line.ends_with(b"\n").then(|| Line::parse(line)) else { break };
+            let record = parsed.record();
+            let verdict = self.ledger.admit(&record);
+            let is_record = !matches!(record, Record::Hello { .. });
+            let is_first = is_record && std::mem::take(&mut is_first);
+            match verdict {
+                Verdict::Next => is_new |= is_record,
+                // It was sealed, and then there was no time to remove it here.
+                Verdict::Known if !is_new => kept.start = kept.end + line.len(),
+                // A frame before it is damaged. These lines are not.
+                Verdict::Hole if is_first => {
+                    self.ledger.accept(&record);
+                    is_new = true;
+                }
+                Verdict::Known | Verdict::Hole => break,
+            }
+            kept.end += line.len();
+        }
+        if kept.len() < text.len() {
+            tracing::warn!(file = %path.display(), bytes = text.len() - kept.len(), "cut what was torn or is there twice");
+        }
+        let newest = if kept.start == 0 {
+            newest.set_len(kept.end as u64).map_err(at)?;
+            newest
+        } else {
+            let new = path.with_extension("tmp");
+            fs::write(&new, &text[kept.clone()]).and_then(|()| fs::rename(&new, &path)).map_err(at)?;
+            open_newest(&path).map_err(at)?
+        };
+        let newest_length = kept.len() as u64;
+        self.open = Some(Open { part, newest, newest_length, archive_length, seal_at: FRAME_TEXT as u64 });
+        Ok(())
+    }
+}
+
+fn open_newest(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).read(true).append(true).open(path)
+}
+
+fn io_error(path: &Path, error: io::Error) -> WriteError {
+    WriteError::Io { path: path.into(), error }
+}
+
+fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// The text in pieces of a frame's size, cut at the ends of lines.
+fn frames_of(mut text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let enough = text.get(FRAME_TEXT..).and_then(|rest| rest.iter().position(|byte| *byte == b'\n'));
+        let (frame, rest) = text.split_at(enough.map_or(text.len(), |end| FRAME_TEXT + end + 1));
+        text = rest;
+        (!frame.is_empty()).then_some(frame)
+    })
+}
+
+/// Cuts half a frame off the end; the length of what stays.
+fn cut_torn_frame(path: &Path) -> Result<u64, WriteError> {
+    let at = |error| io_error(path, error);
+    let file = match OpenOptions::new().read(true).write(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        file => file.map_err(at)?,
+    };
+    let whole = archive::whole_frames(&file).map_err(at)?.last().map_or(0, |frame| frame.end);
+    let length = file.metadata().map_err(at)?.len();
+    if whole < length {
+        tracing::warn!(file = %path.display(), bytes = length - whole, "cut a torn frame");
+        file.set_len(whole).map_err(at)?;
+    }
+    Ok(whole)
+}
+
+/// How far the archives have come: from the last frame, or from as many as it takes.
+fn last_position(folder: &Path, parts: &[Part]) -> Result<Ledger, WriteError> {
+    for part in parts.iter().rev() {
+        let path = part.archive(folder);
+        let at = |error| io_error(&path, error);
+        let mut file = match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            file => file.map_err(at)?,
+        };
+        let mut newer = Vec::new();
+        for range in archive::whole_frames(&file).map_err(at)?.iter().rev() {
+            let frame = archive::read_frame(&mut file, range).map_err(at)?;
+            // What is damaged is told by `verify`; the recording goes on after what can be read.
+            let mut text = archive::text(&frame).unwrap_or_default();
+            text.append(&mut newer);
+            let mut ledger = Ledger::default();
+            for line in text.split_inclusive(|byte| *byte == b'\n') {
+                if let Ok(line) = Line::parse(line) {
+                    ledger.accept(&line.record());
+                }
+            }
+            if ledger.position().is_some() {
+                return Ok(ledger);
+            }
+            newer = text;
+        }
+    }
+    Ok(Ledger::default())
+}
+
+#[cfg(test)]
+mod tests;

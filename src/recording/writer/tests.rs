@@ -1,0 +1,169 @@
+use super::*;
+use crate::recording::{Found, Reader, verify};
+
+fn sample_line(seq: u64) -> (Record, Vec<u8>) {
+    let epoch = "00000000000000ff".parse().unwrap();
+    let line = format!(
+        "{{\"type\":\"sample\",\"host\":\"h\",\"epoch\":\"{epoch}\",\"seq\":{seq},\"time\":{seq},\
+         \"elapsed_ms\":1000,\"values\":{{\"system.uptime\":{seq}}}}}\n"
+    );
+    (Record::Sample { epoch, seq }, line.into_bytes())
+}
+
+const HEAD: &[u8] = b"{\"type\":\"hello\",\"host\":\"h\",\"epoch\":\"00000000000000ff\",\"hello\":{}}\n";
+
+fn append(writer: &mut Writer, seqs: std::ops::Range<u64>) {
+    let lines: Vec<_> = seqs.map(sample_line).collect();
+    let lines = lines.iter().map(|(record, line)| (*record, line.as_slice()));
+    writer.append(HEAD, lines, &mut Compressor::new().unwrap()).unwrap();
+}
+
+/// The numbers of all samples, as a reader finds them.
+fn seqs(folder: &Path) -> Vec<u64> {
+    let (mut reader, mut seqs) = (Reader::open(folder).unwrap(), Vec::new());
+    while let Some(found) = reader.read().unwrap() {
+        match found {
+            Found::Line(_, Line::Sample { seq, .. }) => seqs.push(seq),
+            Found::Line(..) => {}
+            problem => panic!("{problem:?}"),
+        }
+    }
+    seqs
+}
+
+fn newest(folder: &Path) -> PathBuf {
+    Part::list(folder).unwrap().last().unwrap().newest(folder)
+}
+
+fn archive_of(folder: &Path) -> PathBuf {
+    Part::list(folder).unwrap().last().unwrap().archive(folder)
+}
+
+/// Long enough to be sealed a few times.
+const MANY: u64 = 8_000;
+
+#[test]
+fn what_was_appended_is_read_and_appending_goes_on_where_it_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    for start in (1..MANY).step_by(1_000) {
+        let mut writer = Writer::open(folder.path(), Rotation::default()).unwrap();
+        assert_eq!(writer.ledger().position().map_or(0, |position| position.seq), start - 1);
+        // With a few that are there already.
+        append(&mut writer, start.saturating_sub(10).max(1)..start + 1_000);
+    }
+    assert!(seqs(folder.path()).into_iter().eq(1..=MANY));
+    assert!(archive_of(folder.path()).exists());
+    let report = verify(folder.path()).unwrap();
+    assert!(report.is_whole(), "{report:?}");
+    assert_eq!((report.samples, report.values, report.rate()), (MANY, MANY, Some(1e3)));
+    assert!(report.bytes * 2 < report.bytes_of_lines, "{report:?}");
+}
+
+#[test]
+fn a_recording_is_written_by_one_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let _writer = Writer::open(folder.path(), Rotation::default()).unwrap();
+    assert!(matches!(Writer::open(folder.path(), Rotation::default()), Err(WriteError::Busy(_))));
+}
+
+#[test]
+fn a_torn_line_is_cut_wherever_it_was_torn() {
+    let folder = tempfile::tempdir().unwrap();
+    append(&mut Writer::open(folder.path(), Rotation::default()).unwrap(), 1..4);
+    let whole = fs::read(newest(folder.path())).unwrap();
+    for length in 0..whole.len() {
+        for tail in [&b""[..], &[0; 100]] {
+            fs::write(newest(folder.path()), [&whole[..length], tail].concat()).unwrap();
+            let mut writer = Writer::open(folder.path(), Rotation::default()).unwrap();
+            let last = writer.ledger().position().map_or(0, |position| position.seq);
+            append(&mut writer, last + 1..6);
+            drop(writer);
+            assert!(seqs(folder.path()).into_iter().eq(1..6), "{length}");
+        }
+    }
+}
+
+#[test]
+fn a_torn_frame_is_cut_and_its_lines_are_still_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut writer = Writer::open(folder.path(), Rotation::default()).unwrap();
+    append(&mut writer, 1..2_000);
+    let before_seal = fs::read(newest(folder.path())).unwrap();
+    append(&mut writer, 2_000..MANY);
+    drop(writer);
+    // As if it had died while it sealed the first lines.
+    let whole = fs::read(archive_of(folder.path())).unwrap();
+    for length in [0, 1, whole.len() / 2, whole.len() - 1] {
+        fs::write(archive_of(folder.path()), &whole[..length]).unwrap();
+        fs::write(newest(folder.path()), &before_seal).unwrap();
+        let first_frames = whole_seqs(folder.path());
+        let writer = Writer::open(folder.path(), Rotation::default()).unwrap();
+        assert_eq!(writer.ledger().position().unwrap().seq, first_frames.max(1_999));
+        drop(writer);
+        assert!(seqs(folder.path()).into_iter().eq(1..=first_frames.max(1_999)), "{length}");
+    }
+}
+
+/// The last sample in a whole frame.
+fn whole_seqs(folder: &Path) -> u64 {
+    last_position(folder, &Part::list(folder).unwrap()).unwrap().position().map_or(0, |position| position.seq)
+}
+
+#[test]
+fn lines_that_were_sealed_and_not_removed_are_there_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut writer = Writer::open(folder.path(), Rotation::default()).unwrap();
+    append(&mut writer, 1..100);
+    let lines = fs::read(newest(folder.path())).unwrap();
+    writer.seal(&mut Compressor::new().unwrap()).unwrap();
+    drop(writer);
+    // As if it had died in between.
+    fs::write(newest(folder.path()), &lines).unwrap();
+    assert!(seqs(folder.path()).into_iter().eq(1..100), "a reader knows it too");
+    let mut writer = Writer::open(folder.path(), Rotation::default()).unwrap();
+    append(&mut writer, 100..120);
+    drop(writer);
+    assert!(seqs(folder.path()).into_iter().eq(1..120));
+}
+
+#[test]
+fn a_new_part_begins_with_a_hello_and_the_position_is_found_across_parts() {
+    let folder = tempfile::tempdir().unwrap();
+    let rotation = Rotation { size: 1, ..Rotation::default() };
+    for start in (1..MANY).step_by(1_000) {
+        append(&mut Writer::open(folder.path(), rotation).unwrap(), start..start + 1_000);
+    }
+    let parts = Part::list(folder.path()).unwrap();
+    assert!(parts.len() > 2, "{parts:?}");
+    assert!(fs::read(newest(folder.path())).unwrap().starts_with(HEAD));
+    assert!(seqs(folder.path()).into_iter().eq(1..=MANY));
+    // A part that was begun, and then nothing came.
+    fs::write(newest(folder.path()), HEAD).unwrap();
+    let last = whole_seqs(folder.path());
+    assert_eq!(Writer::open(folder.path(), rotation).unwrap().ledger().position().unwrap().seq, last);
+}
+
+#[test]
+fn a_folder_that_is_removed_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let host = folder.path().join("web-1");
+    let mut writer = Writer::open(&host, Rotation::default()).unwrap();
+    append(&mut writer, 1..4);
+    fs::remove_dir_all(&host).unwrap();
+    let (record, line) = sample_line(4);
+    let error = writer.append(HEAD, [(record, line.as_slice())], &mut Compressor::new().unwrap()).unwrap_err();
+    assert!(matches!(error, WriteError::Removed(_)));
+    append(&mut Writer::open(&host, Rotation::default()).unwrap(), 4..6);
+    assert_eq!(seqs(&host), [4, 5]);
+}
+
+#[test]
+fn holes_duplicates_and_damage_are_found() {
+    let folder = tempfile::tempdir().unwrap();
+    append(&mut Writer::open(folder.path(), Rotation::default()).unwrap(), 1..4);
+    let lines: Vec<_> = [1, 2, 2, 4, 5].into_iter().flat_map(|seq| sample_line(seq).1).collect();
+    fs::write(newest(folder.path()), [lines.as_slice(), b"{\"type\":\"sample\"}\nhalf"].concat()).unwrap();
+    let report = verify(folder.path()).unwrap();
+    assert_eq!((report.duplicates, report.holes, report.damaged, report.torn), (1, 1, 1, 1), "{report:?}");
+    assert!(!report.is_sound() && !report.is_whole());
+}
