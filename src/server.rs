@@ -306,7 +306,8 @@ where
                 Door::Answered(answer) => Ok(answer),
                 Door::Open(passed, proof) => {
                     peer.proof = proof;
-                    *asking.lock().unwrap_or_else(PoisonError::into_inner) = Some(proof);
+                    let reads = !access::is_open(request.uri().path());
+                    *asking.lock().unwrap_or_else(PoisonError::into_inner) = reads.then_some(proof);
                     request.extensions_mut().insert(peer);
                     let is_form = request.method() == Method::POST;
                     let answer = hyper::service::Service::call(&service, request);
@@ -336,7 +337,7 @@ where
         tokio::select! {
             ended = &mut connection => break Some(ended),
             // The only other outcome is that the sender is gone, and with it the daemon.
-            _ = stopping.changed() => break None,
+            _ = stopping.wait_for(|stopping| *stopping) => break None,
             _ = recheck.changed() => {
                 let asked = *asked.lock().unwrap_or_else(PoisonError::into_inner);
                 if asked.is_some_and(|proof| !access.still_allows(proof)) {

@@ -49,7 +49,11 @@ pub(super) async fn requested<'a, 'b>(reload: Option<&'a Reload<'b>>) -> Option<
 impl Reload<'_> {
     /// Reads the configuration, and puts it in force if it is right.
     pub(super) fn run(&self, in_force: &mut Config, parts: &Parts<'_>, manager: &ServiceManager) {
-        manager.tell(&[News::Reloading]);
+        // Before the first sample the daemon is not ready, and a reload does not make it so.
+        let is_ready = parts.hub.newest().is_some();
+        if is_ready {
+            manager.tell(&[News::Reloading]);
+        }
         let loaded = self.source.load().map_err(|invalid| invalid.problems().to_vec());
         let loaded = loaded.and_then(|Loaded { config, warnings }| {
             // What it listens at stays as it is, whatever the file says of that now.
@@ -79,7 +83,9 @@ impl Reload<'_> {
                 status
             }
         };
-        manager.tell(&[News::Ready, News::Status(&status)]);
+        if is_ready {
+            manager.tell(&[News::Ready, News::Status(&status)]);
+        }
     }
 
     fn apply(&self, in_force: &mut Config, mut config: Config, secrets: Secrets, parts: &Parts<'_>) -> String {

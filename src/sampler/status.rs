@@ -20,6 +20,8 @@ pub struct SamplerStatus {
     report: Mutex<StatusReport>,
     /// When the last tick was taken; the start, before the first one.
     last_tick: Mutex<Now>,
+    /// When the interval was last changed: no tick is late by what was said before.
+    retuned: Mutex<Now>,
 }
 
 /// The sampler's part of `/api/v1/status`.
@@ -76,7 +78,12 @@ pub(super) enum Outcome {
 
 impl SamplerStatus {
     pub(super) fn new(interval: Duration, now: Now) -> Self {
-        Self { interval: Mutex::new(interval), report: Mutex::default(), last_tick: Mutex::new(now) }
+        Self {
+            interval: Mutex::new(interval),
+            report: Mutex::default(),
+            last_tick: Mutex::new(now),
+            retuned: Mutex::new(now),
+        }
     }
 
     /// A copy of the report as of the last tick.
@@ -93,7 +100,8 @@ impl SamplerStatus {
     /// by five seconds more before anyone calls the sampler stalled. Time in which the host was
     /// suspended does not count: no tick was due then.
     pub fn is_fresh(&self, now: Now) -> bool {
-        let awake = now.monotonic.saturating_sub(self.last_tick().monotonic);
+        let retuned = *self.retuned.lock().unwrap_or_else(PoisonError::into_inner);
+        let awake = now.monotonic.saturating_sub(self.last_tick().monotonic.max(retuned.monotonic));
         awake <= self.interval() * 2 + Duration::from_secs(5)
     }
 
@@ -109,6 +117,7 @@ impl SamplerStatus {
     /// Other collectors from now on, which have not said anything yet.
     pub(super) fn retuned(&self, interval: Duration) {
         *self.interval.lock().unwrap_or_else(PoisonError::into_inner) = interval;
+        *self.retuned.lock().unwrap_or_else(PoisonError::into_inner) = Now::read();
         self.lock().collectors.clear();
     }
 

@@ -27,7 +27,7 @@ use tracing::debug;
 use warp::reply::{Reply, Response};
 
 use self::credentials::Failures;
-pub(crate) use self::{origin::Passed, sign_in::PATH as SIGN_IN};
+pub(crate) use self::{auth::is_open, origin::Passed, sign_in::PATH as SIGN_IN};
 use super::{in_force::Current, problem::Problem};
 use crate::{
     config::{AllowedHost, Auth, ServerConfig, WebOrigin, web::parse_ip},

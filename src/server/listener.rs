@@ -85,7 +85,11 @@ impl Listener {
         });
         let unix = unix.into_iter().map(|listener| {
             prepare(&SockRef::from(&listener))?;
-            let path = listener.local_addr()?.as_pathname().map(Path::to_owned).unwrap_or_default();
+            let Some(path) = listener.local_addr()?.as_pathname().map(Path::to_owned) else {
+                // Nothing would decide who may connect.
+                let why = "an abstract Unix socket was handed over: it has no file whose permissions could protect it";
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+            };
             // The file is its owner's, who keeps it when we go.
             let file = SocketFile { path, identity: None };
             Ok(Self::Unix(UnixListener::from_std(listener)?, file))

@@ -68,7 +68,7 @@ impl Tls {
         let handshake = timeout(context.in_force.get().header_timeout, self.0.accept(io));
         let shaken = tokio::select! {
             shaken = handshake => shaken.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
-            _ = stopping.changed() => return None,
+            _ = stopping.wait_for(|stopping| *stopping) => return None,
         };
         shaken.inspect_err(|error| debug!(peer = %address, %error, "a TLS handshake failed")).ok()
     }

@@ -67,7 +67,10 @@ impl TokenFile<'_> {
             return Err(TokenFileError::Open { path: self.0.to_owned(), mode });
         }
         let mut text = String::new();
-        file.take(LARGEST).read_to_string(&mut text).map_err(|cause| self.io(cause))?;
+        file.take(LARGEST + 1).read_to_string(&mut text).map_err(|cause| self.io(cause))?;
+        if text.len() as u64 > LARGEST {
+            return Err(self.io(io::ErrorKind::FileTooLarge.into()));
+        }
         text.parse().map_err(|line| TokenFileError::Malformed { path: self.0.to_owned(), line })
     }
 

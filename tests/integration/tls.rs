@@ -135,6 +135,24 @@ fn one_who_does_not_read_over_tls_is_told_what_it_missed() {
 }
 
 #[test]
+fn one_whose_socket_was_full_over_tls_goes_on_when_it_has_read_everything() {
+    let authority = Authority::new();
+    let mut pour = authority.pour();
+    pour.schema = schema(1, WIDE);
+    for samples in [40, 60, 80, 100] {
+        pour.publish(samples);
+        let wire = pour.address.connect_with_small_buffer().encrypted(authority.client(false));
+        let mut feed = Feed::over(wire, &pour.address, "history=all", &["hostcast.v1.compact"]);
+        feed.hello();
+        // All that was waiting has gone out now, and nothing else: the last of it as what was encrypted before.
+        assert_eq!(feed.past().len() as u64, pour.newest());
+        pour.publish(1);
+        assert_eq!(feed.live().seq, pour.newest());
+        feed.close();
+    }
+}
+
+#[test]
 fn half_a_handshake_is_closed_when_its_time_is_up_and_plain_http_gets_nothing() {
     let authority = Authority::new();
     authority.issue();

@@ -96,8 +96,10 @@ fn a_token_opens_what_its_scopes_say() {
     for route in ["/", "/api/v1/samples", "/api/v1/schema"] {
         assert_eq!(ask(&read, route).status, 200, "{route}");
     }
-    let problem = ask(&read, "/api/v1/status").problem(403);
-    assert_eq!(problem["error"], "the token \"read\" has not the scope \"status\"");
+    for status in ["/api/v1/status", "/api/v1/status/", "/api/v1/status?x"] {
+        let problem = ask(&read, status).problem(403);
+        assert_eq!(problem["error"], "the token \"read\" has not the scope \"status\"");
+    }
     let status = ask(&admin, "/api/v1/status").json();
     assert_eq!((&status["access"]["auth"], &status["access"]["wrong_credentials"]), (&json!("token"), &json!(0)));
     assert_eq!(handshake(&pour, "Authorization", &bearer(&read)), 101);

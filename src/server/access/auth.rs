@@ -1,6 +1,9 @@
 //! Whether whoever asks may read that.
 
-use std::{net::IpAddr, time::Instant};
+use std::{
+    net::IpAddr,
+    time::{Duration, Instant},
+};
 
 use hyper::{
     Method, Request, StatusCode,
@@ -20,6 +23,12 @@ use crate::{
     token::{Proof, Scope, Session, Token},
 };
 
+/// Whether nobody is asked for a token there: health says only whether there are samples, and to those who have no
+/// secrets, such as load balancers; and who signs in has yet to show one.
+pub(crate) fn is_open(path: &str) -> bool {
+    matches!(path, "/healthz" | sign_in::PATH)
+}
+
 impl Rules {
     /// Whether one who has proved this, or nothing, may still have what was let in for reading.
     pub(super) fn still_allow(&self, proof: Option<Proof>) -> bool {
@@ -35,18 +44,17 @@ impl Access {
         request: &Request<B>,
         address: Option<IpAddr>,
     ) -> Result<Option<Proof>, Box<Response>> {
-        let needed = match (request.method(), request.uri().path()) {
-            // It says only whether there are samples, and to those who have no secrets: load balancers.
-            (_, "/healthz") => return Ok(None),
-            (_, sign_in::PATH) if rules.auth == Auth::Token => return Ok(None),
-            _ if rules.auth != Auth::Token => return Ok(None),
-            (_, "/api/v1/status") => Scope::Status,
+        // The routes overlook a slash at the end, too.
+        let path = request.uri().path();
+        let needed = match path.strip_suffix('/').unwrap_or(path) {
+            _ if rules.auth != Auth::Token || is_open(path) => return Ok(None),
+            "/api/v1/status" => Scope::Status,
             _ => Scope::Read,
         };
         let shown = shown(request.headers());
         let Some(token) = shown.and_then(|session| rules.tokens.holder(session)) else {
-            let too_many = shown.and_then(|_| self.note_failure(address));
-            return Err(Box::new(too_many.unwrap_or_else(|| unauthorized(request))));
+            let wait = shown.and_then(|_| self.note_failure(address));
+            return Err(Box::new(wait.map_or_else(|| unauthorized(request), too_many)));
         };
         if token.scopes().contains(&needed) { Ok(Some(token.proof())) } else { Err(Box::new(forbidden(token, needed))) }
     }
@@ -62,26 +70,34 @@ impl Access {
             return sign_in::to_dashboard(Some(session), peer.is_encrypted);
         }
         match self.note_failure(peer.ip) {
-            Some(_) => sign_in::page(StatusCode::TOO_MANY_REQUESTS, "Too many wrong tokens. Wait a minute."),
+            Some(wait) => {
+                let page = sign_in::page(StatusCode::TOO_MANY_REQUESTS, "Too many wrong tokens. Wait a minute.");
+                retry_after(wait, page)
+            }
             None => sign_in::page(StatusCode::UNAUTHORIZED, "This token is not known here."),
         }
     }
 
-    /// Counts a wrong credential; the answer where there were too many.
-    fn note_failure(&self, address: Option<IpAddr>) -> Option<Response> {
+    /// Counts a wrong credential; how long to wait, where there were too many.
+    fn note_failure(&self, address: Option<IpAddr>) -> Option<Duration> {
         self.count_wrong_credentials();
         match self.failures.note(address, Instant::now()) {
             Failure::First => warn!(?address, "wrong credentials; more from there in the next minute are only counted"),
             Failure::Another => {}
-            Failure::TooMany(wait) => {
-                let message = "too many wrong credentials from this address: wait a minute";
-                let mut answer = Problem::new(StatusCode::TOO_MANY_REQUESTS, message).into_response();
-                answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1));
-                return Some(answer);
-            }
+            Failure::TooMany(wait) => return Some(wait),
         }
         None
     }
+}
+
+fn too_many(wait: Duration) -> Response {
+    let message = "too many wrong credentials from this address: wait a minute";
+    retry_after(wait, Problem::new(StatusCode::TOO_MANY_REQUESTS, message).into_response())
+}
+
+fn retry_after(wait: Duration, mut answer: Response) -> Response {
+    answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1));
+    answer
 }
 
 /// The same for everyone who has shown nothing, or nothing that is known.

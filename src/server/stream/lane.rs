@@ -197,6 +197,8 @@ impl Worker {
                 continue;
             }
             self.pulse.rounds.fetch_add(1, Ordering::Relaxed);
+            // First of all, because it tells the next lane.
+            let published = self.mailbox.take_published();
             let now = Instant::now();
             let mut woken = false;
             for event in &events {
@@ -208,7 +210,7 @@ impl Worker {
             if woken && !self.open_mail(now) {
                 return;
             }
-            if self.mailbox.take_published() {
+            if published {
                 self.write_to_all(now);
             }
             self.serve_unfinished(now);
@@ -308,8 +310,7 @@ impl Worker {
 
     /// Writes what is new. Who reads history has a turn coming; who is blocked is told of by its socket.
     fn write_live(&mut self, key: usize, now: Instant) {
-        let is_ready = |subscriber: &Subscriber| !subscriber.reads_history() && !subscriber.is_blocked();
-        if self.subscribers.get(key).is_some_and(is_ready) {
+        if self.subscribers.get(key).is_some_and(Subscriber::is_up_to_date) {
             self.write(key, now);
         }
     }

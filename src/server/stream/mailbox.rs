@@ -49,7 +49,8 @@ impl<M> Mailbox<M> {
     /// Tells that a sample was published: free while nobody is here, nor with those who are told after.
     pub(super) fn publish(&self) {
         if self.load() > 0 {
-            self.published.store(true, Ordering::Release);
+            // Not a store: two may tell at a time, and what either knew has to be known to the lane.
+            self.published.swap(true, Ordering::AcqRel);
             (self.wake)();
         } else {
             self.pass_on();
@@ -59,7 +60,7 @@ impl<M> Mailbox<M> {
     /// Whether a sample was published since this was last asked; then the next one is told. To be asked before the samples
     /// are looked at: one that comes in between is told of again.
     pub(super) fn take_published(&self) -> bool {
-        let published = self.published.swap(false, Ordering::Acquire);
+        let published = self.published.swap(false, Ordering::AcqRel);
         if published {
             self.pass_on();
         }

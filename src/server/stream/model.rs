@@ -2,7 +2,7 @@
 //! mailbox and the subscriber are the real ones, and a scheduler runs their threads in every order, or in thousands.
 //!
 //! Only what belongs to the kernel is stood in for: an eventfd by a channel for one, other events by mail. So the loop of
-//! a lane is here once more, in the order of the real one.
+//! a lane is here once more, in the order of the real one, but without its clock, and with sockets that are never full.
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the check")]
 
@@ -100,6 +100,7 @@ impl Scene {
         let mut subscribers: Vec<(Subscriber, SyncSender<()>)> = Vec::new();
         loop {
             woken.recv().unwrap();
+            let published = self.mailbox.take_published();
             let mut unfinished = Vec::new();
             for mail in self.mailbox.open() {
                 match mail {
@@ -129,9 +130,9 @@ impl Scene {
                     Mail::Stop => return,
                 }
             }
-            if self.mailbox.take_published() {
+            if published {
                 for (subscriber, _) in &mut subscribers {
-                    if !subscriber.reads_history() {
+                    if subscriber.is_up_to_date() {
                         subscriber.write(now, &stats);
                     }
                 }
@@ -304,10 +305,11 @@ fn in_every_order_a_lane_hears_of_the_last_sample() {
             // If it is not told of the last one it waits forever, and the scheduler says so.
             while seen != Some(SAMPLES) {
                 woken.recv().unwrap();
+                let published = mailbox.take_published();
                 for () in mailbox.open() {
                     seen = Some(newest.load(Ordering::SeqCst));
                 }
-                if mailbox.take_published() && seen.is_some() {
+                if published && seen.is_some() {
                     seen = Some(newest.load(Ordering::SeqCst));
                 }
             }

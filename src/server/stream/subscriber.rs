@@ -37,9 +37,9 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 const READ_PER_TURN: usize = 64 << 10;
 
 pub(super) struct Subscriber {
-    socket: Socket,
-    /// Frees the connection's place when the subscriber goes.
+    /// Frees the connection's place when the subscriber goes: before its socket, whose end the client sees.
     _slot: ConnectionSlot,
+    socket: Socket,
     view: Arc<View>,
     /// The next sample to be sent.
     cursor: u64,
@@ -141,6 +141,11 @@ impl Subscriber {
         matches!(self.phase, Phase::History { .. })
     }
 
+    /// Whether what is new can be written at once.
+    pub(super) fn is_up_to_date(&self) -> bool {
+        !self.reads_history() && !self.is_blocked()
+    }
+
     /// Whether the socket takes nothing more for now. It says when that changes.
     pub(super) fn is_blocked(&self) -> bool {
         self.stalled_since.is_some()
@@ -153,7 +158,8 @@ impl Subscriber {
             let mut written = 0;
             let flushed = self.outbox.flush(&mut self.socket, &mut written);
             stats.add_bytes(written);
-            if written > 0 {
+            // Also where what went out now was taken long ago, to be encrypted.
+            if written > 0 || matches!(flushed, Ok(Flush::Done)) {
                 self.stalled_since = None;
             }
             match flushed {
@@ -379,8 +385,8 @@ impl Subscriber {
             self.outbox.push_ping(frame::ping());
         }
         let silence = now.saturating_duration_since(self.last_sent);
-        // While it reads history the heartbeat would name samples that it does not have yet.
-        if silence >= settings.heartbeat && self.outbox.is_empty() && !self.reads_history() {
+        // Else the heartbeat would name samples that it does not have yet.
+        if silence >= settings.heartbeat && self.outbox.is_empty() && self.is_up_to_date() {
             self.queue(heartbeat.clone(), now);
         }
         Turn::Waits

@@ -34,6 +34,12 @@ pub(crate) struct Chunk {
     pub(super) as_of: u64,
 }
 
+impl Chunk {
+    fn footprint(&self) -> usize {
+        self.frame.len() + size_of::<Self>()
+    }
+}
+
 /// The pieces of one view.
 #[derive(Debug)]
 pub(super) struct Chunks {
@@ -84,10 +90,15 @@ impl Chunks {
         if self.readers == 0 {
             return;
         }
-        while !self.room.take(chunk.frame.len()) {
+        // The end of history as it was before the newest sample is of no use to anyone.
+        let (kept, outdated) =
+            std::mem::take(&mut self.kept).into_iter().partition(|kept| !kept.complete || kept.as_of == chunk.as_of);
+        self.kept = kept;
+        self.give_back(outdated);
+        while !self.room.take(chunk.footprint()) {
             // A crowd moves on together: nobody will miss the oldest.
             let Some(oldest) = self.kept.pop_front() else { return };
-            self.room.give_back(oldest.frame.len());
+            self.room.give_back(oldest.footprint());
         }
         self.kept.push_back(Arc::clone(chunk));
     }
@@ -104,8 +115,13 @@ impl Chunks {
     }
 
     fn forget(&mut self) {
-        for chunk in std::mem::take(&mut self.kept) {
-            self.room.give_back(chunk.frame.len());
+        let all = std::mem::take(&mut self.kept);
+        self.give_back(all);
+    }
+
+    fn give_back(&self, chunks: VecDeque<Arc<Chunk>>) {
+        for chunk in chunks {
+            self.room.give_back(chunk.footprint());
         }
     }
 }
@@ -127,7 +143,8 @@ mod tests {
 
     #[test]
     fn pieces_are_kept_while_somebody_reads_and_the_oldest_make_room() {
-        let room = Arc::new(Room(AtomicUsize::new(100)));
+        let one = chunk(2, 40).footprint();
+        let room = Arc::new(Room(AtomicUsize::new(2 * one)));
         let mut chunks = Chunks::new(Arc::clone(&room));
         chunks.insert(1, &chunk(2, 40));
         assert!(chunks.get(1, 0).is_none(), "nobody reads");
@@ -146,9 +163,25 @@ mod tests {
         assert!(chunks.get(3, 0).is_some());
         chunks.reader_leaves();
         assert!(chunks.get(3, 0).is_none());
-        others.insert(1, &chunk(2, 100));
+        others.insert(1, &chunk(2, 40));
         assert!(others.get(1, 0).is_some());
         drop(others);
-        assert!(room.take(100), "everything was given back");
+        assert!(room.take(2 * one), "everything was given back");
+    }
+
+    #[test]
+    fn the_end_of_history_is_kept_until_there_is_a_newer_one() {
+        let mut chunks = Chunks::new(Arc::default());
+        chunks.reader_comes();
+        let end = |as_of| {
+            let frame = Bytes::from_static(b"end");
+            Arc::new(Chunk { frame, schema: None, lost: None, next_seq: as_of, complete: true, as_of })
+        };
+        chunks.insert(1, &chunk(16, 40));
+        chunks.insert(16, &end(20));
+        assert!(chunks.get(16, 20).is_some());
+        chunks.insert(17, &end(21));
+        assert_eq!(chunks.kept.len(), 2, "the first piece and the newest end");
+        assert!(chunks.get(1, 21).is_some());
     }
 }
