@@ -17,13 +17,12 @@ use std::{
 
 use hostcast::{
     clock::boottime,
-    collector::{self, Fill},
     config::{Config, HistoryConfig},
     hub::Hub,
     protocol::{Encoding, MetricFilter, Projection, SampleText, rounded},
-    sample::{Reading, Sample, Schema, unix_ms},
+    sample::{Reading, Sample, unix_ms},
 };
-use measure::{Figures, Row, Table, cpu_micros};
+use measure::{Figures, Row, Table, cpu_micros, host::Host};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
@@ -49,29 +48,12 @@ fn main() {
     println!("{table}\n{allocations}");
 }
 
-/// Two ticks of every default collector: with a baseline, rates have a value.
+/// What a tick of every default collector takes in, the second one: with a baseline, rates have a value.
 fn host_reading() -> Reading {
-    let mut collectors = collector::enabled(&Config::default().collectors, INTERVAL);
-    let mut tick = || {
-        let (mut fill, mut series) = (Fill::new(boottime(), 64), Vec::new());
-        for scheduled in &mut collectors {
-            if scheduled.collector.collect(&mut fill).is_ok() {
-                series.extend_from_slice(scheduled.collector.series());
-            }
-        }
-        (fill.into_values(), series)
-    };
-    tick();
+    let mut host = Host::new(&Config::default().collectors, INTERVAL);
+    host.read(SystemTime::now(), boottime());
     thread::sleep(INTERVAL);
-    let (values, series) = tick();
-    Reading {
-        time: SystemTime::now(),
-        moment: boottime(),
-        elapsed: INTERVAL,
-        missed: None,
-        schema: Arc::new(Schema { revision: 1, series }),
-        values,
-    }
+    host.read(SystemTime::now(), boottime())
 }
 
 /// As many readings as a round takes, each a second after the one before.

@@ -1,15 +1,25 @@
 //! The command line: what may be typed, and its help.
 
-use std::{env, path::PathBuf};
-
-use clap::{Args, Parser, Subcommand};
-
-pub use self::{export::ExportArgs, record::RecordArgs, verify::VerifyArgs};
-use crate::config::{Flag, Source};
-
 mod export;
+mod outcome;
 mod record;
 mod verify;
+
+use std::{env, path::PathBuf};
+
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
+
+pub use self::{
+    export::ExportArgs,
+    outcome::{Failure, complain, print},
+    record::RecordArgs,
+    verify::VerifyArgs,
+};
+use crate::{
+    config::{Flag, Source},
+    token::Scope,
+};
 
 /// Streams live host metrics, history first, to any number of WebSocket subscribers.
 #[derive(Debug, Parser)]
@@ -26,6 +36,9 @@ pub enum Command {
     /// Sample this host and serve what was measured
     #[command(after_help = SERVE_HELP)]
     Serve(ServeArgs),
+    /// Make, list and revoke the tokens that clients show, where server.auth is "token"
+    #[command(after_help = TOKEN_HELP)]
+    Token(TokenArgs),
     /// Tell what is wrong with a configuration, or print what it adds up to
     #[command(after_help = CHECK_HELP)]
     Check(CheckArgs),
@@ -38,6 +51,8 @@ pub enum Command {
     /// Write a range of a recording for other programs
     #[command(after_help = export::HELP)]
     Export(ExportArgs),
+    /// Print what makes a shell complete these commands and flags
+    Completions(CompletionsArgs),
 }
 
 /// `hostcast serve`
@@ -68,6 +83,56 @@ pub struct CheckArgs {
     pub print: bool,
     #[command(flatten)]
     overrides: Overrides,
+}
+
+/// `hostcast token`
+#[derive(Debug, Args)]
+pub struct TokenArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: TokenCommand,
+    #[arg(
+        long,
+        short,
+        global = true,
+        value_name = "FILE",
+        help = "Configuration file, for server.token_file [default: the one that `hostcast serve` would use]"
+    )]
+    config: Option<PathBuf>,
+}
+
+/// What can be done with tokens.
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Make a token and print it: it cannot be shown again
+    Add {
+        /// What it is called, to be told from the others
+        name: String,
+        /// What it allows: read (samples) or status (the daemon's own state); may be repeated
+        #[arg(long = "scope", value_name = "SCOPE", default_value = "read")]
+        scopes: Vec<Scope>,
+    },
+    /// List the tokens: names, scopes and dates
+    List,
+    /// Forget a token
+    Revoke {
+        /// What it is called
+        name: String,
+    },
+}
+
+impl TokenArgs {
+    /// Where the configuration comes from.
+    pub fn source(&self) -> Source {
+        Source::find(self.config.clone(), env::vars_os().collect(), Vec::new())
+    }
+}
+
+/// `hostcast completions`
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell that is to read it
+    shell: Shell,
 }
 
 /// Flags that win over the file and the environment. The configuration checks them, so that they get its messages.
@@ -101,6 +166,15 @@ impl CheckArgs {
     /// Where the configuration comes from.
     pub fn source(self) -> Source {
         self.overrides.source(self.file.or(self.config))
+    }
+}
+
+impl CompletionsArgs {
+    /// The script for the shell.
+    pub fn script(&self) -> Vec<u8> {
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut Cli::command(), "hostcast", &mut script);
+        script
     }
 }
 
@@ -139,6 +213,17 @@ Stronger wins: built-in defaults < file < environment < flags.
 
 Exit codes: 0 stopped when asked to, 1 failed, 2 wrong usage, 78 the configuration is wrong";
 
+const TOKEN_HELP: &str = "\
+Examples:
+  hostcast token add wall              make one that may read samples
+  hostcast token add admin --scope read --scope status
+  hostcast token list
+  hostcast token revoke wall
+
+A daemon that runs knows of it after: systemctl reload hostcast
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 78 the configuration is wrong";
+
 const CHECK_HELP: &str = "\
 Examples:
   hostcast check                       the configuration that `hostcast serve` would use
@@ -149,8 +234,6 @@ Exit codes: 0 the configuration is right, 1 failed, 2 wrong usage, 78 the config
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]

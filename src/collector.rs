@@ -18,10 +18,11 @@ mod memory;
 mod network;
 mod pressure;
 mod process;
+mod sight;
 mod source;
 mod temperature;
 
-pub use self::{host::read_host, process::own_resident_bytes};
+pub use self::{host::read_host, process::own_resident_bytes, sight::hidden};
 
 /// One source of host metrics.
 pub trait Collector: Send {

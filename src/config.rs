@@ -5,9 +5,13 @@
 //! it was written until it is checked, so that each problem is one line that names the place. Past that border
 //! nothing is checked again.
 
+mod dashboard;
 mod defaults;
+mod difference;
 mod duration;
 mod environment;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod listen;
 mod parse;
 mod print;
@@ -19,12 +23,15 @@ mod suggest;
 #[cfg(test)]
 mod tests;
 mod tree;
+pub(crate) mod web;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
+pub use dashboard::DashboardConfig;
 pub use duration::{format_duration, parse_duration};
 pub use size::parse_size;
 pub use source::{Flag, InvalidConfig, Loaded, SYSTEM_FILE, Source};
+pub use web::{AllowedHost, WebOrigin};
 
 /// The port that hostcast listens at unless told otherwise.
 pub const DEFAULT_PORT: u16 = 7117;
@@ -40,6 +47,8 @@ pub struct Config {
     pub history: HistoryConfig,
     /// Whom to serve, and within which bounds.
     pub server: ServerConfig,
+    /// What the dashboard shows besides this host, and where it may be shown.
+    pub dashboard: DashboardConfig,
     /// What to log.
     pub log: LogConfig,
     /// Free labels that every `hello` carries, such as a site or a role.
@@ -141,6 +150,16 @@ pub struct HistoryConfig {
 pub struct ServerConfig {
     /// Where to listen.
     pub listen: Vec<Listen>,
+    /// Who has to say who they are.
+    pub auth: Auth,
+    /// Where tokens are kept.
+    pub token_file: PathBuf,
+    /// How TCP is encrypted, if it is.
+    pub tls: Option<TlsConfig>,
+    /// Names of this host that it does not know of itself, as they stand in the address bar of a browser.
+    pub allowed_hosts: Vec<AllowedHost>,
+    /// Origins of other pages that may read what is served here.
+    pub allowed_origins: Vec<WebOrigin>,
     /// The longest silence on a stream: past it a `heartbeat` is sent.
     pub heartbeat: Duration,
     /// How long open connections get to finish when the daemon stops.
@@ -158,6 +177,29 @@ pub enum Listen {
     Tcp(SocketAddr),
     /// A Unix socket.
     Unix(PathBuf),
+}
+
+/// Whom to believe without a question.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Auth {
+    /// Whoever is on this host. It may then not be listened at an address that others can reach.
+    #[default]
+    Local,
+    /// Everyone, on purpose.
+    None,
+    /// Nobody: each has to show a token.
+    Token,
+}
+
+/// `[server.tls]`
+#[derive(Clone, Debug, PartialEq)]
+pub struct TlsConfig {
+    /// The certificate, followed by those that vouch for it, in PEM.
+    pub certificate: PathBuf,
+    /// Its private key, in PEM.
+    pub key: PathBuf,
+    /// Certificates of which clients must show one that is vouched for, in PEM.
+    pub client_ca: Option<PathBuf>,
 }
 
 /// `[server.limits]`
@@ -245,6 +287,38 @@ impl Compression {
         }
     }
 }
+
+impl Auth {
+    /// Every choice.
+    pub const ALL: [Self; 3] = [Self::Local, Self::None, Self::Token];
+
+    /// The choice as the configuration spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::None => "none",
+            Self::Token => "token",
+        }
+    }
+
+    /// Whether it may be listened there.
+    pub fn allows(self, listen: &Listen) -> Result<(), OpenToOthers> {
+        match listen {
+            Listen::Tcp(address) if self == Self::Local && !address.ip().to_canonical().is_loopback() => {
+                Err(OpenToOthers(listen.clone()))
+            }
+            Listen::Tcp(_) | Listen::Unix(_) => Ok(()),
+        }
+    }
+}
+
+/// An address that others can reach, and nothing that asks them who they are.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "others can reach {0}, and nothing asks who they are: set server.auth = \"token\" and make one with `hostcast token \
+     add NAME`, or set \"none\" if everyone may read"
+)]
+pub struct OpenToOthers(Listen);
 
 impl LogLevel {
     /// Every level, the quietest first.

@@ -1,23 +1,35 @@
 //! The composition root: the only place that knows everyone. It puts the parts together, starts
 //! them, and stops them in the reverse order.
 
+mod reload;
+mod report;
+
 use std::{
     io::{self, Write as _},
+    sync::Arc,
     time::Duration,
 };
 
 use tokio::{runtime, sync::mpsc};
 use tracing::{error, info, warn};
 
+pub use self::reload::Reload;
+use self::{
+    reload::{Parts, requested},
+    report::{Vitals, report},
+};
 use crate::{
     collector::{self, Scheduled},
-    config::{Config, Listen},
+    config::{Auth, Config, Listen, ServerConfig, Source},
     descriptors,
     hub::Hub,
-    protocol::HelloHost,
+    logging::Log,
+    sample::Host,
     sampler::Sampler,
-    server::{Server, ServerError},
-    signals::StopSignals,
+    server::{Secrets, Server, ServerError, Tls, TlsError},
+    service::{Inherited, News, ServiceManager},
+    signals::{Orders, Received},
+    token::{TokenFile, TokenFileError, Tokens},
     vital::OnDeath,
 };
 
@@ -28,9 +40,11 @@ const RUNTIME_THREADS: usize = 2;
 #[derive(Debug)]
 pub struct Daemon {
     server: Server,
+    vitals: Vitals,
     sampler: Sampler,
     deaths: mpsc::UnboundedReceiver<String>,
-    grace: Duration,
+    /// The configuration in force.
+    config: Config,
 }
 
 /// Why a daemon did not start, or stopped without being told to.
@@ -42,6 +56,9 @@ pub enum DaemonError {
     /// The server could not be started.
     #[error(transparent)]
     Server(#[from] ServerError),
+    /// Something that the configuration names cannot be used.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// The sampler's thread could not be started.
     #[error("cannot start the sampler's thread")]
     Sampler(#[source] io::Error),
@@ -50,19 +67,44 @@ pub enum DaemonError {
     Died(String),
 }
 
-/// Runs a daemon until SIGTERM or SIGINT.
-pub fn serve(config: &Config) -> Result<(), DaemonError> {
+/// A file that the configuration names cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// The tokens.
+    #[error(transparent)]
+    Tokens(#[from] TokenFileError),
+    /// The certificate or its key.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
+impl DaemonError {
+    /// Whether starting again will not help before somebody has changed the configuration.
+    pub fn is_for_good(&self) -> bool {
+        matches!(self, Self::Server(ServerError::Open(_)) | Self::Secret(_))
+    }
+}
+
+/// Runs a daemon until SIGTERM or SIGINT, and reads its configuration again from `source` with each SIGHUP.
+pub fn serve(
+    source: &Source,
+    config: &Config,
+    log: &Log,
+    inherited: Inherited,
+    manager: ServiceManager,
+) -> Result<(), DaemonError> {
     let mut builder = runtime::Builder::new_multi_thread();
     builder.worker_threads(RUNTIME_THREADS).thread_name("http").enable_all();
     let runtime = builder.build().map_err(DaemonError::Start)?;
-    let (_signals, stopped) = StopSignals::listen().map_err(DaemonError::Start)?;
+    let (_orders, Received { stop, reload }) = Orders::listen().map_err(DaemonError::Start)?;
+    let reload = Reload { requested: reload, source, log };
     let ended = runtime.block_on(async {
-        let daemon = Daemon::bind(config)?;
-        announce(daemon.addresses());
+        let daemon = Daemon::bind(config, inherited)?;
+        announce(config, daemon.addresses());
         daemon
-            .run(async {
+            .run(manager, Some(reload), async {
                 // An error means that the signal thread is gone, and then nobody can tell us to stop.
-                let _ = stopped.await;
+                let _ = stop.await;
             })
             .await
     });
@@ -75,28 +117,45 @@ pub fn serve(config: &Config) -> Result<(), DaemonError> {
 }
 
 impl Daemon {
-    /// Takes the ports and starts to sample. Must be called within a tokio runtime.
-    pub fn bind(config: &Config) -> Result<Self, DaemonError> {
-        Self::with_collectors(config, collector::enabled(&config.collectors, config.sampler.interval))
+    /// Takes the ports, or those that were handed over instead, and starts to sample. Must be called within a tokio
+    /// runtime.
+    pub fn bind(config: &Config, inherited: Inherited) -> Result<Self, DaemonError> {
+        let collectors = collector::enabled(&config.collectors, config.sampler.interval);
+        Self::with_collectors(config, inherited, collector::read_host(), collectors)
     }
 
-    /// The same with other collectors than the configuration's.
-    pub fn with_collectors(config: &Config, collectors: Vec<Scheduled>) -> Result<Self, DaemonError> {
+    /// The same with other collectors than the configuration's, and the host that they are of.
+    pub fn with_collectors(
+        config: &Config,
+        inherited: Inherited,
+        host: Host,
+        collectors: Vec<Scheduled>,
+    ) -> Result<Self, DaemonError> {
         let (died, deaths) = mpsc::unbounded_channel();
         let on_death = OnDeath::new(move |last_words| {
             // If nobody listens, the daemon is stopping anyway.
             let _ = died.send(last_words);
         });
-        let config = &with_room_for_connections(config.clone());
+        let config = with_room_for_connections(config.clone());
+        let limits = &config.server.limits;
+        info!("up to {} connections, {} from one address", limits.max_connections, limits.max_connections_per_address);
+        if !inherited.is_empty() && config.server.listen != ServerConfig::default().listen {
+            warn!("server.listen is not used: the service manager has handed over where to listen");
+        }
         if collectors.is_empty() {
             warn!("every collector is off: the samples will be empty");
         }
+        for line in collector::hidden() {
+            warn!("{line}");
+        }
         let hub = Hub::new(&config.history);
         let prepared = Sampler::prepare(config.sampler.interval, collectors);
-        let host = HelloHost { host: collector::read_host(), labels: config.labels.clone() };
-        let server = Server::bind(config, hub.clone(), host, prepared.status(), &on_death)?;
+        let status = prepared.status();
+        let secrets = read_secrets(&config.server)?;
+        let server = Server::bind(&config, secrets, inherited, hub.clone(), host, Arc::clone(&status), &on_death)?;
+        let vitals = Vitals { hub: hub.clone(), sampler: status, server: server.handle() };
         let sampler = prepared.start(hub, &on_death).map_err(DaemonError::Sampler)?;
-        Ok(Self { server, sampler, deaths, grace: config.server.shutdown_grace })
+        Ok(Self { server, vitals, sampler, deaths, config })
     }
 
     /// Where it listens, with the ports that the kernel chose where it was asked to.
@@ -104,19 +163,39 @@ impl Daemon {
         self.server.addresses()
     }
 
-    /// Serves until `shutdown` resolves, and returns when everyone has gone or the grace period is over.
-    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), DaemonError> {
-        let Self { server, sampler, mut deaths, grace } = self;
+    /// Serves until `shutdown` resolves, and returns when everyone has gone or the grace period is over. The manager is
+    /// told how it goes.
+    pub async fn run(
+        self,
+        manager: ServiceManager,
+        reload: Option<Reload<'_>>,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<(), DaemonError> {
+        let Self { server, vitals, sampler, mut deaths, mut config } = self;
+        let manager = Arc::new(manager);
+        let (hub, handle, addresses) = (vitals.hub.clone(), server.handle(), server.addresses().to_vec());
+        let reporter = tokio::spawn(report(Arc::clone(&manager), vitals));
         let mut death = None;
         let end = async {
-            tokio::select! {
-                () = shutdown => {}
-                // The sender lives as long as the threads that hold it, so this is never `None` here.
-                last_words = deaths.recv() => death = last_words,
+            let parts = Parts { addresses: &addresses, hub: &hub, sampler: &sampler, server: &handle };
+            tokio::pin!(shutdown);
+            loop {
+                tokio::select! {
+                    () = &mut shutdown => break,
+                    // The sender lives as long as the threads that hold it, so this is never `None` here.
+                    last_words = deaths.recv() => {
+                        death = last_words;
+                        break;
+                    }
+                    Some(reload) = requested(reload.as_ref()) => reload.run(&mut config, &parts, &manager),
+                }
             }
+            reporter.abort();
+            manager.tell(&[News::Stopping, News::Status("stopping")]);
+            config.server.shutdown_grace
         };
-        server.run(end, grace).await;
-        sampler.stop(grace);
+        server.run(end).await;
+        sampler.stop(config.server.shutdown_grace);
         match death.or_else(|| deaths.try_recv().ok()) {
             None => Ok(()),
             Some(last_words) => {
@@ -125,6 +204,20 @@ impl Daemon {
             }
         }
     }
+}
+
+/// What the configuration names and does not hold.
+fn read_secrets(config: &ServerConfig) -> Result<Secrets, SecretError> {
+    let tls = config.tls.as_ref().map(Tls::read).transpose()?;
+    if config.auth != Auth::Token {
+        return Ok(Secrets { tokens: Tokens::default(), tls });
+    }
+    let tokens = TokenFile(&config.token_file).read()?;
+    if tokens.iter().next().is_none() {
+        let file = config.token_file.display();
+        warn!("there are no tokens in {file}, so nobody may read: `hostcast token add NAME` makes one");
+    }
+    Ok(Secrets { tokens, tls })
 }
 
 /// The same configuration, with no more connections than there can be descriptors.
@@ -136,15 +229,15 @@ fn with_room_for_connections(mut config: Config) -> Config {
         warn!("open files are limited to {room} connections, below server.limits.max_connections = {wanted}");
         limits.max_connections = room;
     }
-    info!("up to {} connections, {} from one address", limits.max_connections, limits.max_connections_per_address);
     config
 }
 
 /// Tells a person where the dashboard is, and warns of what everyone could reach.
-fn announce(addresses: &[Listen]) {
+fn announce(config: &Config, addresses: &[Listen]) {
+    let scheme = if config.server.tls.is_some() { "https" } else { "http" };
     for listen in addresses {
         let line = match listen {
-            Listen::Tcp(address) => format!("dashboard at http://{address}/"),
+            Listen::Tcp(address) => format!("dashboard at {scheme}://{address}/"),
             Listen::Unix(path) => format!("listening on unix:{}", path.display()),
         };
         // The daemon does not need anyone to read this.
@@ -153,7 +246,16 @@ fn announce(addresses: &[Listen]) {
         if let Listen::Tcp(address) = listen
             && !address.ip().is_loopback()
         {
-            warn!(%listen, "everyone who can reach this address can read this host's metrics: there is no authentication yet");
+            match config.server.auth {
+                Auth::Token if config.server.tls.is_some() => {}
+                Auth::Token => {
+                    warn!(%listen, "tokens cross the network in the clear: set server.tls, or put TLS in front");
+                }
+                _ => warn!(
+                    %listen,
+                    "everyone who can reach this address can read this host's metrics: server.auth is \"none\""
+                ),
+            }
         }
     }
 }

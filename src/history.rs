@@ -63,6 +63,17 @@ impl History {
         }
     }
 
+    /// Changes the bounds. What was let go of does not come back.
+    pub fn set_bounds(&mut self, config: &HistoryConfig) {
+        self.window = config.window;
+        self.max_bytes = usize::try_from(config.max_bytes).unwrap_or(usize::MAX);
+        self.is_cut_short = false;
+        if let Some(now) = self.newest().map(|newest| newest.reading.moment) {
+            self.retire(now);
+            self.let_go();
+        }
+    }
+
     /// Appends a reading as the next sample and lets go of what is past the bounds.
     ///
     /// The newest sample is always held, whatever the bounds.
@@ -73,11 +84,15 @@ impl History {
         self.bytes += bytes;
         self.samples.push_back(Held { sample: Arc::clone(&sample), bytes });
         self.retire(sample.reading.moment);
+        self.let_go();
+        sample
+    }
+
+    fn let_go(&mut self) {
         while self.retired > Self::retired_limit(self.samples.len()) {
             self.samples.pop_front();
             self.retired -= 1;
         }
-        sample
     }
 
     /// On a host whose devices come and go all the time, schemas outweigh the samples.

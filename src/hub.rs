@@ -7,7 +7,7 @@
 
 use std::{
     ops::RangeInclusive,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+    sync::{Arc, PoisonError},
     time::Duration,
 };
 
@@ -15,6 +15,7 @@ use crate::{
     config::HistoryConfig,
     history::{Epoch, History, Position},
     sample::{Reading, Sample},
+    sync::{Mutex, MutexGuard, RwLock},
 };
 
 /// A shared handle; clones are the same hub.
@@ -211,6 +212,11 @@ impl Hub {
     pub fn reach(&self) -> (bool, Duration) {
         let history = self.history();
         (history.is_cut_short(), history.span())
+    }
+
+    /// Changes how much of the past is kept.
+    pub fn set_bounds(&self, config: &HistoryConfig) {
+        self.history().set_bounds(config);
     }
 
     /// Samples on offer, and the bytes they occupy.

@@ -11,8 +11,8 @@
 //! - [`client`] is the other end: it dials out to a daemon elsewhere and follows it; [`recording`] keeps what it hears.
 //!
 //! Around them: [`cli`] is what may be typed, [`config`] what the daemon is told to do, [`logging`]
-//! where events go, [`clock`] what time it is, [`descriptors`] how many connections fit, [`vital`] the
-//! threads that must not die.
+//! where events go, [`token`] who may read, [`service`] the service manager, [`clock`] what time it is, [`descriptors`] how many
+//! connections fit, [`vital`] the threads that must not die. `sync` and `fuzzing` let the tests in.
 
 pub mod bucket;
 pub mod cli;
@@ -22,6 +22,9 @@ pub mod collector;
 pub mod config;
 pub mod daemon;
 pub mod descriptors;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod history;
 pub mod hub;
 pub mod logging;
@@ -32,5 +35,8 @@ pub mod recording;
 pub mod sample;
 pub mod sampler;
 pub mod server;
+pub mod service;
 pub mod signals;
+mod sync;
+pub mod token;
 pub mod vital;

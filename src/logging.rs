@@ -7,7 +7,7 @@ use std::{
 };
 
 use tracing::{Subscriber, level_filters::LevelFilter};
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::{Registry, fmt, fmt::MakeWriter, layer::SubscriberExt as _, reload};
 
 pub use self::writer::Log;
 use self::writer::Queue;
@@ -25,9 +25,11 @@ pub fn start(level: LogLevel) -> Log {
         time: !is_journal(env::var_os("JOURNAL_STREAM").as_deref()),
     };
     match Queue::new(io::stderr()) {
-        Ok((queue, log)) => {
+        Ok((queue, mut log)) => {
+            let (subscriber, level) = subscriber(level, style, queue);
             // Only a second call fails.
-            let _ = tracing::subscriber::set_global_default(subscriber(level, style, queue));
+            let _ = tracing::subscriber::set_global_default(subscriber);
+            log.level = Some(level);
             log
         }
         // Without a thread nothing else will start either, and that is told on stderr.
@@ -41,18 +43,36 @@ struct Style {
     time: bool,
 }
 
-fn subscriber<W>(level: LogLevel, style: Style, writer: W) -> Box<dyn Subscriber + Send + Sync>
+/// What may change the level while the program runs.
+type LevelHandle = reload::Handle<LevelFilter, Registry>;
+
+fn subscriber<W>(level: LogLevel, style: Style, writer: W) -> (Box<dyn Subscriber + Send + Sync>, LevelHandle)
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let builder = tracing_subscriber::fmt()
+    let (level, handle) = reload::Layer::new(filter(level));
+    let lines = fmt::layer()
         .compact()
-        .with_max_level(filter(level))
         .with_ansi(style.colours)
         .with_target(false)
         .log_internal_errors(false)
         .with_writer(writer);
-    if style.time { Box::new(builder.finish()) } else { Box::new(builder.without_time().finish()) }
+    let registry = tracing_subscriber::registry().with(level);
+    if style.time {
+        (Box::new(registry.with(lines)), handle)
+    } else {
+        (Box::new(registry.with(lines.without_time())), handle)
+    }
+}
+
+impl Log {
+    /// Writes events of this level and of those more severe from now on.
+    pub fn set_level(&self, level: LogLevel) {
+        if let Some(handle) = &self.level {
+            // Fails only where the subscriber is gone, and nothing is logged any more.
+            let _ = handle.reload(filter(level));
+        }
+    }
 }
 
 fn filter(level: LogLevel) -> LevelFilter {
@@ -100,7 +120,7 @@ mod tests {
     fn logged(level: LogLevel, style: Style, log: impl FnOnce()) -> String {
         let lines = Lines::default();
         let writer = lines.clone();
-        tracing::subscriber::with_default(subscriber(level, style, move || writer.clone()), log);
+        tracing::subscriber::with_default(subscriber(level, style, move || writer.clone()).0, log);
         String::from_utf8(lines.0.lock().unwrap().clone()).unwrap()
     }
 

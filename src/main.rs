@@ -1,75 +1,55 @@
 //! The `hostcast` command: arguments, logging, exit code.
 
-use std::{
-    error::Error,
-    io::{self, Write as _},
-    process::ExitCode,
-};
+use std::process::ExitCode;
 
 use clap::Parser as _;
 use hostcast::{
-    cli::{CheckArgs, Cli, Command, ServeArgs},
-    config::{InvalidConfig, Loaded},
+    cli::{CheckArgs, Cli, Command, Failure, ServeArgs, TokenArgs, complain, print},
+    config::Loaded,
     daemon, logging,
+    service::{Inherited, ServiceManager},
 };
 
-/// `EX_CONFIG` of sysexits.h: starting again will not help.
-const WRONG_CONFIGURATION: u8 = 78;
-
 fn main() -> ExitCode {
-    match Cli::parse().command {
+    let done = match Cli::parse().command {
         Command::Serve(args) => serve(args),
+        Command::Token(args) => token(args),
         Command::Check(args) => check(args),
-        Command::Record(args) => args.run().unwrap_or_else(|error| fail(&error)),
-        Command::Export(args) => args.run().unwrap_or_else(|error| fail(&error)),
-        Command::Verify(args) => args.run().unwrap_or_else(|error| fail(&error)),
+        Command::Record(args) => return args.run().unwrap_or_else(|error| Failure::new(&error).report()),
+        Command::Verify(args) => return args.run().unwrap_or_else(|error| Failure::new(&error).report()),
+        Command::Export(args) => return args.run().unwrap_or_else(|error| Failure::new(&error).report()),
+        Command::Completions(args) => print(&args.script()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
     }
 }
 
-fn serve(args: ServeArgs) -> ExitCode {
-    let Loaded { config, warnings } = match args.source().load() {
-        Ok(loaded) => loaded,
-        Err(invalid) => return refuse(&invalid),
-    };
-    let _log = logging::start(config.log.level);
+fn serve(args: ServeArgs) -> Result<(), Failure> {
+    let inherited = Inherited::take().map_err(|error| Failure::new(&error))?;
+    let source = args.source();
+    let Loaded { config, warnings } = source.load()?;
+    let log = logging::start(config.log.level);
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    match daemon::serve(&config) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(&error),
-    }
+    let served = daemon::serve(&source, &config, &log, inherited, ServiceManager::from_environment());
+    served.map_err(|error| if error.is_for_good() { Failure::for_good(&error) } else { Failure::new(&error) })
 }
 
-fn check(args: CheckArgs) -> ExitCode {
-    let print = args.print;
-    let source = args.source();
-    let Loaded { config, warnings } = match source.load() {
-        Ok(loaded) => loaded,
-        Err(invalid) => return refuse(&invalid),
-    };
+fn token(args: TokenArgs) -> Result<(), Failure> {
+    let config = args.source().load()?.config;
+    let answer = args.command.run(&config.server.token_file).map_err(|error| Failure::new(&error))?;
+    print(answer.as_bytes())
+}
+
+fn check(args: CheckArgs) -> Result<(), Failure> {
+    let (print_all, source) = (args.print, args.source());
+    let Loaded { config, warnings } = source.load()?;
     for warning in warnings {
         complain(&format!("warning: {warning}"));
     }
-    let answer = if print { config.to_toml() } else { format!("{source}: ok\n") };
-    match io::stdout().write_all(answer.as_bytes()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(&error),
-    }
-}
-
-fn refuse(invalid: &InvalidConfig) -> ExitCode {
-    complain(&invalid.to_string());
-    ExitCode::from(WRONG_CONFIGURATION)
-}
-
-fn fail(error: &(dyn Error + 'static)) -> ExitCode {
-    let chain: Vec<_> = std::iter::successors(Some(error), |&error| error.source()).map(ToString::to_string).collect();
-    complain(&format!("hostcast: {}", chain.join(": ")));
-    ExitCode::FAILURE
-}
-
-/// Unlike `eprintln!`, does not panic where nobody listens.
-fn complain(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
+    let answer = if print_all { config.to_toml() } else { format!("{source}: ok\n") };
+    print(answer.as_bytes())
 }

@@ -19,7 +19,7 @@ use crate::{
     client::{Builder, Refused},
     descriptors,
     recording::{FolderName, Retention, Rotation},
-    signals::StopSignals,
+    signals::Orders,
 };
 
 mod disk;
@@ -97,10 +97,10 @@ pub fn record(recording: Recording) -> Result<(), RecordError> {
     let mut builder = runtime::Builder::new_multi_thread();
     builder.worker_threads(2).max_blocking_threads(RESOLVERS).thread_name("follow").enable_all();
     let runtime = builder.build().map_err(RecordError::Start)?;
-    let (_signals, stopped) = StopSignals::listen().map_err(RecordError::Start)?;
+    let (_signals, orders) = Orders::listen().map_err(RecordError::Start)?;
     let result = runtime.block_on(run(recording, async {
         // An error means that the signal thread is gone, and then nobody can tell us to stop.
-        let _ = stopped.await;
+        let _ = orders.stop.await;
     }));
     runtime.shutdown_timeout(Duration::ZERO);
     result

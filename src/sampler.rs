@@ -38,7 +38,7 @@ pub struct Prepared {
 /// The running sampler; its thread ends when this is dropped.
 #[derive(Debug)]
 pub struct Sampler {
-    stop: mpsc::Sender<()>,
+    orders: mpsc::Sender<Retune>,
     /// Closed by the thread when it ends.
     ended: mpsc::Receiver<()>,
 }
@@ -58,25 +58,37 @@ impl Prepared {
 
     /// Starts the thread.
     pub fn start(mut self, hub: Hub, on_death: &OnDeath) -> io::Result<Sampler> {
-        let (stop, stopped) = mpsc::channel();
+        let (orders, received) = mpsc::channel();
         let (running, ended) = mpsc::channel();
         vital::spawn("sampler", on_death, move || {
-            self.rounds.run(&hub, &stopped);
+            self.rounds.run(&hub, &received);
             drop(running);
         })?;
-        Ok(Sampler { stop, ended })
+        Ok(Sampler { orders, ended })
     }
 }
 
 impl Sampler {
+    /// Has it go on with another interval and other collectors. Samples go on where they are: `seq` has no hole.
+    pub fn retune(&self, interval: Duration, collectors: Vec<Scheduled>) {
+        // A thread that is gone has told why, and takes the daemon with it.
+        let _ = self.orders.send(Retune { interval, collectors });
+    }
+
     /// Tells the thread to end and waits for that, for at most `patience`: a source that does not
     /// answer must not keep the daemon from stopping.
     pub fn stop(self, patience: Duration) {
         // The thread waits on this channel, so it ends now rather than at its next tick.
-        drop(self.stop);
+        drop(self.orders);
         // Either it has ended or the time is over: there is nothing more to do in both cases.
         let _ = self.ended.recv_timeout(patience);
     }
+}
+
+/// Another interval, and other collectors.
+struct Retune {
+    interval: Duration,
+    collectors: Vec<Scheduled>,
 }
 
 /// The collectors and the schema they make up together.
@@ -100,28 +112,27 @@ struct Slot {
 
 impl Rounds {
     fn new(interval: Duration, collectors: Vec<Scheduled>) -> Self {
-        let slots = collectors
-            .into_iter()
-            .map(|scheduled| Slot { scheduled, due: Duration::ZERO, available: true, width: 0 })
-            .collect();
+        let slots = collectors.into_iter().map(Slot::new).collect();
         let status = Arc::new(SamplerStatus::new(interval, Now::read()));
         Self { interval, slots, schema: Arc::new(Schema { revision: 0, series: Vec::new() }), status }
     }
 
-    fn run(&mut self, hub: &Hub, stopped: &mpsc::Receiver<()>) {
-        // Rates need a reading to start from. It is taken and thrown away: what has no baseline is
-        // never published.
-        let baseline = Now::read();
-        self.collect(baseline.boottime);
-        self.make_all_due();
-        let mut grid = Grid::new(baseline, self.interval);
+    fn run(&mut self, hub: &Hub, orders: &mpsc::Receiver<Retune>) {
+        let mut grid = Grid::new(self.baseline(), self.interval);
         let mut told_of_reach = false;
         loop {
             let wait = grid.wait(Now::read());
             if !wait.is_zero() {
-                match stopped.recv_timeout(wait) {
+                match orders.recv_timeout(wait) {
                     Err(mpsc::RecvTimeoutError::Timeout) => continue,
-                    Ok(()) | Err(mpsc::RecvTimeoutError::Disconnected) => return,
+                    Err(mpsc::RecvTimeoutError::Disconnected) => return,
+                    Ok(Retune { interval, collectors }) => {
+                        self.interval = interval;
+                        self.slots = collectors.into_iter().map(Slot::new).collect();
+                        self.status.retuned(interval);
+                        grid = grid.retuned(self.baseline(), interval);
+                        continue;
+                    }
                 }
             }
             let now = Now::read();
@@ -136,6 +147,14 @@ impl Rounds {
             }
             self.status.ticked(now, tick.missed, boottime().saturating_sub(now.boottime));
         }
+    }
+
+    /// Rates need a reading to start from. It is taken and thrown away: what has no baseline is never published.
+    fn baseline(&mut self) -> Now {
+        let now = Now::read();
+        self.collect(now.boottime);
+        self.make_all_due();
+        now
     }
 
     fn reading(&self, now: Now, tick: Tick, values: Box<[f64]>) -> Reading {
@@ -167,14 +186,21 @@ impl Rounds {
             changed |= slot.collect(&mut fill, self.interval, &self.status) == Shape::Changed;
         }
         if changed {
-            let series = self.slots.iter().flat_map(Slot::series).collect();
-            self.schema = Arc::new(Schema { revision: self.schema.revision + 1, series });
+            let series: Vec<_> = self.slots.iter().flat_map(Slot::series).collect();
+            // Other collectors may have the same series as those before them.
+            if self.schema.revision == 0 || series != self.schema.series {
+                self.schema = Arc::new(Schema { revision: self.schema.revision + 1, series });
+            }
         }
         fill.into_values()
     }
 }
 
 impl Slot {
+    fn new(scheduled: Scheduled) -> Self {
+        Self { scheduled, due: Duration::ZERO, available: true, width: 0 }
+    }
+
     fn collect(&mut self, fill: &mut Fill, interval: Duration, status: &SamplerStatus) -> Shape {
         let before = fill.len();
         if fill.now() < self.due {

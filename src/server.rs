@@ -2,11 +2,17 @@
 //!
 //! warp and hyper are used here and nowhere else.
 
+mod access;
 mod assets;
 mod connections;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
+mod handle;
 mod handshake;
+mod in_force;
 mod items;
 mod listener;
+mod page;
 mod patience;
 mod problem;
 mod query;
@@ -15,12 +21,18 @@ mod routes;
 mod samples;
 mod status;
 mod stream;
+mod tls;
 mod view;
 mod views;
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
-use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
+use hyper::{Method, Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
@@ -33,31 +45,46 @@ use tokio::{
 };
 use tracing::debug;
 
-pub use self::listener::BindError;
 use self::{
+    access::{Access, Door, Entrance},
     connections::{ConnectionSlot, Connections},
+    in_force::{Current, InForce, stream_settings},
     listener::{Accepted, Listener},
     patience::Patient,
-    query::Spans,
-    stream::{Settings, Streams},
+    stream::Streams,
     views::Views,
+};
+pub use self::{
+    handle::Handle,
+    listener::BindError,
+    status::ReloadReport,
+    tls::{Tls, TlsError},
 };
 use crate::{
     clock::boottime,
-    config::{Compression, Config, Listen},
-    hub::{Hub, Joined},
-    protocol::{Hello, HelloHost, Message},
+    config::{Config, Listen, OpenToOthers},
+    hub::Hub,
+    sample::Host,
     sampler::SamplerStatus,
+    service::Inherited,
+    token::{Proof, Tokens},
     vital::OnDeath,
 };
 
 /// The most that a request's head may be: browsers send far less, and each connection may hold one.
 const MAX_HEAD_BYTES: usize = 16 << 10;
-/// When a subscriber that was sent away may try again; it spreads that with jitter.
-const RETRY_MS: u64 = 1_000;
 
 /// Refused connections that are told why at the same time, each for a second at most.
 const REFUSALS_AT_A_TIME: usize = 64;
+
+/// What the configuration names and does not hold, read from the files.
+#[derive(Debug, Default)]
+pub struct Secrets {
+    /// Who may read, where tokens are asked for.
+    pub tokens: Tokens,
+    /// How TCP is encrypted, if it is.
+    pub tls: Option<Tls>,
+}
 
 /// A server that has its ports and serves nobody yet.
 #[derive(Debug)]
@@ -65,43 +92,28 @@ pub struct Server {
     listeners: Vec<Listener>,
     addresses: Vec<Listen>,
     context: Arc<Context>,
-    timeouts: Timeouts,
     on_death: OnDeath,
-}
-
-/// How long HTTP clients may take.
-#[derive(Clone, Copy, Debug)]
-struct Timeouts {
-    /// To send the head of a request.
-    header: Duration,
-    /// To read any of an answer.
-    stall: Duration,
 }
 
 /// What the routes share.
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) hub: Hub,
-    pub(crate) identity: Arc<Identity>,
+    pub(crate) in_force: Current<InForce>,
     pub(crate) sampler: Arc<SamplerStatus>,
     pub(crate) views: Views,
     pub(crate) streams: Streams,
+    pub(crate) access: Arc<Access>,
+    /// Told when somebody may not read any more.
+    pub(crate) recheck: watch::Sender<()>,
     pub(crate) connections: Connections,
     /// The newest `seq`, for those who follow over HTTP.
     pub(crate) published: watch::Sender<u64>,
     pub(crate) stopping: watch::Sender<bool>,
     /// When the daemon was started, on `CLOCK_BOOTTIME`.
     pub(crate) started: Duration,
-    pub(crate) history_window: Duration,
-    pub(crate) compression: Compression,
-}
-
-/// Who speaks, as every `hello` says it.
-#[derive(Debug)]
-pub(crate) struct Identity {
-    pub(crate) host: HelloHost,
-    interval: Duration,
-    heartbeat: Duration,
+    /// What came of reading the configuration again.
+    pub(crate) reload: Mutex<ReloadReport>,
 }
 
 /// Who is at the other end of a connection.
@@ -111,6 +123,14 @@ pub(crate) struct Peer {
     pub(crate) address: Arc<str>,
     /// Whether it is on this machine, as far as the address tells: a proxy is, too.
     pub(crate) is_local: bool,
+    /// Where it came in.
+    pub(crate) entrance: Entrance,
+    /// Where it comes from; `None` is a Unix socket.
+    pub(crate) ip: Option<IpAddr>,
+    /// Whether it is encrypted up to here.
+    pub(crate) is_encrypted: bool,
+    /// Who asks, as far as that was proved: of each request.
+    pub(crate) proof: Option<Proof>,
     pub(crate) slot: ConnectionSlot,
 }
 
@@ -120,6 +140,12 @@ pub enum ServerError {
     /// A place to listen at could not be had.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// A socket that was handed over is none to accept at.
+    #[error("cannot listen at a socket that was handed over")]
+    Inherited(#[source] io::Error),
+    /// A socket that was handed over is open to others.
+    #[error(transparent)]
+    Open(#[from] OpenToOthers),
     /// The kernel did not say where a listener is.
     #[error("cannot tell where a listener is")]
     Address(#[source] io::Error),
@@ -129,37 +155,43 @@ pub enum ServerError {
 }
 
 impl Server {
-    /// Takes the ports and starts the stream's threads. Must be called within a tokio runtime.
+    /// Takes the ports, or those that were handed over instead, and starts the stream's threads. Must be called within
+    /// a tokio runtime.
     pub fn bind(
         config: &Config,
+        secrets: Secrets,
+        inherited: Inherited,
         hub: Hub,
-        host: HelloHost,
+        host: Host,
         sampler: Arc<SamplerStatus>,
         on_death: &OnDeath,
     ) -> Result<Self, ServerError> {
-        let listeners: Vec<_> = config.server.listen.iter().map(Listener::bind).collect::<Result<_, _>>()?;
+        let listeners: Vec<_> = if inherited.is_empty() {
+            config.server.listen.iter().map(Listener::bind).collect::<Result<_, _>>()?
+        } else {
+            Listener::inherit(inherited).map_err(ServerError::Inherited)?
+        };
         let addresses = listeners.iter().map(Listener::address).collect::<io::Result<_>>();
         let addresses = addresses.map_err(ServerError::Address)?;
+        for address in &addresses {
+            config.server.auth.allows(address)?;
+        }
         let limits = &config.server.limits;
-        let settings = Settings {
-            heartbeat: config.server.heartbeat,
-            ping_interval: limits.ping_interval,
-            stall_timeout: limits.stall_timeout,
-            retry_ms: RETRY_MS,
-        };
+        let settings = stream_settings(config);
         let streams = Streams::start(&hub, &settings, on_death).map_err(ServerError::Streams)?;
-        let identity = Identity { host, interval: sampler.interval(), heartbeat: config.server.heartbeat };
+        let access = Access::new(&config.server, secrets.tokens, &host.name);
         let context = Arc::new(Context {
-            identity: Arc::new(identity),
+            in_force: Current::new(InForce::new(config, host, secrets.tls)),
             sampler,
-            views: Views::new(hub.clone(), usize::try_from(limits.max_backlog_bytes).unwrap_or(usize::MAX)),
+            views: Views::new(hub.clone(), limits.max_backlog_bytes),
             streams,
+            access: Arc::new(access),
+            recheck: watch::Sender::new(()),
             connections: Connections::new(limits),
             published: watch::Sender::new(0),
             stopping: watch::Sender::new(false),
             started: boottime(),
-            history_window: config.history.window,
-            compression: config.server.compression,
+            reload: Mutex::default(),
             hub,
         });
         let follower = Arc::downgrade(&context);
@@ -168,8 +200,7 @@ impl Server {
                 context.published.send_replace(context.hub.next_seq() - 1);
             }
         });
-        let timeouts = Timeouts { header: limits.header_timeout, stall: limits.stall_timeout };
-        Ok(Self { listeners, addresses, context, timeouts, on_death: on_death.clone() })
+        Ok(Self { listeners, addresses, context, on_death: on_death.clone() })
     }
 
     /// Where it listens, with the ports that the kernel chose where it was asked to.
@@ -177,19 +208,22 @@ impl Server {
         &self.addresses
     }
 
-    /// Serves until `shutdown` resolves, then says goodbye to everyone and waits for them to go, for
-    /// at most `grace`.
-    pub async fn run(self, shutdown: impl Future<Output = ()>, grace: Duration) {
-        let Self { listeners, context, timeouts, on_death, .. } = self;
+    /// Serves until `shutdown` resolves, then says goodbye to everyone and waits for them to go, for at most the time
+    /// that it resolves to.
+    pub async fn run(self, shutdown: impl Future<Output = Duration>) {
+        let Self { listeners, context, on_death, .. } = self;
         let mut accepting = JoinSet::new();
         for listener in listeners {
-            accepting.spawn(accept_all(listener, Arc::clone(&context), timeouts));
+            accepting.spawn(accept_all(listener, Arc::clone(&context)));
         }
-        tokio::select! {
-            () = shutdown => {}
+        let grace = tokio::select! {
+            grace = shutdown => grace,
             // They end only by a panic.
-            Some(ended) = accepting.join_next() => on_death.tell(format!("a listener ended: {ended:?}")),
-        }
+            Some(ended) = accepting.join_next() => {
+                on_death.tell(format!("a listener ended: {ended:?}"));
+                Duration::ZERO
+            }
+        };
         // When this returns the tasks are dropped, and their listeners with them: the ports are free.
         accepting.shutdown().await;
         context.stopping.send_replace(true);
@@ -201,21 +235,25 @@ impl Server {
     }
 }
 
-async fn accept_all(listener: Listener, context: Arc<Context>, timeouts: Timeouts) {
+async fn accept_all(listener: Listener, context: Arc<Context>) {
     let service = TowerToHyperService::new(warp::service(routes::routes(&context)));
     let refusals = Arc::new(Semaphore::new(REFUSALS_AT_A_TIME));
     loop {
         let accepted = listener.accept().await;
-        let ip = match &accepted {
-            Accepted::Tcp(_, ip) => Some(*ip),
-            Accepted::Unix(_) => None,
+        let (ip, entrance) = match &accepted {
+            Accepted::Tcp(_, ends) => (Some(ends.client), Entrance::Ip(ends.ours)),
+            Accepted::Unix(_) => (None, Entrance::UnixSocket),
         };
         let slot = match context.connections.admit(ip) {
             Ok(slot) => slot,
             Err(why) => {
                 debug!(peer = ?ip, "refused a connection: {why}");
                 // In a flood most are just closed: a refusal must not cost what an admission does.
-                if let Ok(permit) = Arc::clone(&refusals).try_acquire_owned() {
+                // One who expects TLS would not understand it.
+                let is_plain = ip.is_none() || context.in_force.get().tls.is_none();
+                if let Ok(permit) = Arc::clone(&refusals).try_acquire_owned()
+                    && is_plain
+                {
                     tokio::spawn(async move {
                         connections::refuse(accepted, why).await;
                         drop(permit);
@@ -226,47 +264,87 @@ async fn accept_all(listener: Listener, context: Arc<Context>, timeouts: Timeout
         };
         let address = ip.map_or_else(|| "unix".into(), |ip| ip.to_string().into());
         let is_local = ip.is_none_or(|ip| ip.to_canonical().is_loopback());
-        let peer = Peer { address, is_local, slot };
-        let stopping = context.stopping.subscribe();
+        let tls = context.in_force.get().tls.clone().filter(|_| ip.is_some());
+        let peer = Peer { address, is_local, entrance, ip, is_encrypted: tls.is_some(), proof: None, slot };
+        let context = Arc::clone(&context);
         let service = service.clone();
         match accepted {
-            Accepted::Tcp(io, _) => tokio::spawn(serve(io, service, peer, timeouts, stopping)),
-            Accepted::Unix(io) => tokio::spawn(serve(io, service, peer, timeouts, stopping)),
+            Accepted::Tcp(io, _) => match tls {
+                Some(tls) => tokio::spawn(async move {
+                    if let Some(io) = tls.handshake(io, &context, &peer.address).await {
+                        serve(io, context, service, peer).await;
+                    }
+                }),
+                None => tokio::spawn(serve(io, context, service, peer)),
+            },
+            Accepted::Unix(io) => tokio::spawn(serve(io, context, service, peer)),
         };
     }
 }
 
 /// Serves one connection until it ends or becomes a stream.
-async fn serve<I, F>(
-    io: I,
-    service: TowerToHyperService<F>,
-    peer: Peer,
-    timeouts: Timeouts,
-    mut stopping: watch::Receiver<bool>,
-) where
+async fn serve<I, F>(io: I, context: Arc<Context>, service: TowerToHyperService<F>, peer: Peer)
+where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    TowerToHyperService<F>:
-        hyper::service::Service<Request<Incoming>, Response = warp::reply::Response, Error = std::convert::Infallible>,
+    TowerToHyperService<F>: Clone
+        + hyper::service::Service<Request<Incoming>, Response = warp::reply::Response, Error = std::convert::Infallible>,
     <TowerToHyperService<F> as hyper::service::Service<Request<Incoming>>>::Future: Send,
 {
     let address = Arc::clone(&peer.address);
+    let in_force = context.in_force.get();
+    let (mut stopping, mut recheck) = (context.stopping.subscribe(), context.recheck.subscribe());
+    let (access, header_timeout) = (Arc::clone(&context.access), in_force.header_timeout);
+    // Who asked last, on this connection.
+    let asking = Arc::new(Mutex::new(None));
+    let asked = Arc::clone(&asking);
     let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(peer.clone());
-        hyper::service::Service::call(&service, request)
+        let door = context.access.look_at(&request, peer.entrance, peer.ip);
+        let mut peer = peer.clone();
+        let (service, asking) = (service.clone(), Arc::clone(&asking));
+        async move {
+            match door {
+                Door::Answered(answer) => Ok(answer),
+                Door::Open(passed, proof) => {
+                    peer.proof = proof;
+                    *asking.lock().unwrap_or_else(PoisonError::into_inner) = Some(proof);
+                    request.extensions_mut().insert(peer);
+                    let is_form = request.method() == Method::POST;
+                    let answer = hyper::service::Service::call(&service, request);
+                    let mut answer = if is_form {
+                        // All that may take long is its body, and that gets no more time than a head.
+                        let answer = timeout(header_timeout, answer).await;
+                        answer.unwrap_or_else(|_| Ok(problem::took_too_long()))?
+                    } else {
+                        answer.await?
+                    };
+                    passed.mark(&mut answer);
+                    Ok::<_, std::convert::Infallible>(answer)
+                }
+            }
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(timeouts.header)
+        .header_read_timeout(in_force.header_timeout)
         // `nc -N` says that it has sent all, and still wants the answer.
         .half_close(true)
         .max_buf_size(MAX_HEAD_BYTES)
-        .serve_connection(TokioIo::new(Patient::new(io, timeouts.stall)), service)
+        .serve_connection(TokioIo::new(Patient::new(io, in_force.stall_timeout)), service)
         .with_upgrades();
     tokio::pin!(connection);
-    let ended = tokio::select! {
-        ended = &mut connection => Some(ended),
-        // The only other outcome is that the sender is gone, and with it the daemon.
-        _ = stopping.changed() => None,
+    let ended = loop {
+        tokio::select! {
+            ended = &mut connection => break Some(ended),
+            // The only other outcome is that the sender is gone, and with it the daemon.
+            _ = stopping.changed() => break None,
+            _ = recheck.changed() => {
+                let asked = *asked.lock().unwrap_or_else(PoisonError::into_inner);
+                if asked.is_some_and(|proof| !access.still_allows(proof)) {
+                    debug!(peer = %address, "closed the connection of one who may not read any more");
+                    return;
+                }
+            }
+        }
     };
     let ended = if let Some(ended) = ended {
         ended
@@ -280,29 +358,7 @@ async fn serve<I, F>(
 }
 
 impl Context {
-    /// What clients may fold samples to.
-    pub(crate) fn spans(&self) -> Spans {
-        Spans { interval: self.identity.interval, window: self.history_window }
-    }
-
-    pub(crate) fn interval_ms(&self) -> u64 {
-        self.identity.interval.as_millis() as u64
-    }
-}
-
-impl Identity {
-    /// The first message to a subscriber.
-    pub(crate) fn hello(&self, joined: &Joined) -> Message {
-        let (protocol, server) = Hello::protocol_and_server();
-        Message::Hello(Hello {
-            protocol,
-            server,
-            host: self.host.clone(),
-            epoch: joined.epoch,
-            interval_ms: self.interval.as_millis() as u64,
-            oldest_seq: joined.oldest_seq,
-            next_seq: joined.next_seq,
-            heartbeat_ms: self.heartbeat.as_millis() as u64,
-        })
+    pub(crate) fn reload_report(&self) -> ReloadReport {
+        self.reload.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

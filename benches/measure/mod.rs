@@ -4,6 +4,8 @@
 // Each benchmark is a program of its own, and uses a part of this.
 #![allow(dead_code)]
 
+pub(crate) mod host;
+
 use std::{env, fmt};
 
 use hostcast::clock::process_cpu_time;
@@ -40,8 +42,17 @@ impl Figures {
         self.0.push(figure);
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(crate) fn median(&self) -> f64 {
         self.quantile(0.5)
+    }
+
+    /// The least and the most.
+    pub(crate) fn range(&self) -> [f64; 2] {
+        [self.quantile(0.0), self.quantile(1.0)]
     }
 
     /// A figure below which the given share of them lies; not a number where there are none.
@@ -61,11 +72,13 @@ impl FromIterator<f64> for Figures {
     }
 }
 
-/// What a figure should be at most.
+/// What the median of a figure should be at most.
 #[derive(Clone, Copy)]
 pub(crate) enum Goal {
     /// An absolute figure.
     AtMost(f64),
+    /// An absolute figure, and not for the median alone: no round may miss it.
+    Always(f64),
     /// A multiple of the floor.
     TimesFloor(f64),
 }
@@ -99,6 +112,7 @@ impl Row {
         let (text, met) = match self.goal {
             None => return (String::new(), ""),
             Some(Goal::AtMost(limit)) => (format!("≤ {}", Short(limit)), self.measured.median() <= limit),
+            Some(Goal::Always(limit)) => (format!("≤ {}", Short(limit)), self.measured.range()[1] <= limit),
             Some(Goal::TimesFloor(limit)) => (format!("≤ {} × floor", Short(limit)), self.ratio() <= limit),
         };
         (text, if met { "yes" } else { "NO" })
@@ -110,12 +124,25 @@ impl Row {
 pub(crate) struct Table {
     title: String,
     rows: Vec<Row>,
+    spread: Spread,
+}
+
+/// What the last column tells.
+#[derive(Clone, Copy)]
+enum Spread {
+    MiddleHalf,
+    Range,
 }
 
 impl Table {
     /// The title names the unit.
     pub(crate) fn new(title: impl Into<String>) -> Self {
-        Self { title: title.into(), rows: Vec::new() }
+        Self { title: title.into(), rows: Vec::new(), spread: Spread::MiddleHalf }
+    }
+
+    /// A table of figures that were taken a few times only: all of their range is shown.
+    pub(crate) fn of_rounds(title: impl Into<String>) -> Self {
+        Self { spread: Spread::Range, ..Self::new(title) }
     }
 
     pub(crate) fn add(&mut self, row: Row) {
@@ -125,16 +152,23 @@ impl Table {
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let head = [self.title.as_str(), "measured", "floor", "ratio", "goal", "met", "middle half"].map(str::to_owned);
-        let lines: Vec<_> = std::iter::once(head).chain(self.rows.iter().map(cells)).collect();
+        let (spread, shares) = match self.spread {
+            Spread::MiddleHalf => ("middle half", [0.25, 0.75]),
+            Spread::Range => ("range", [0.0, 1.0]),
+        };
+        let head = [self.title.as_str(), "measured", "floor", "ratio", "goal", "met", spread].map(str::to_owned);
+        let cells = self.rows.iter().map(|row| cells(row, shares));
+        let lines: Vec<_> = std::iter::once(head).chain(cells).collect();
+        let is_used = |column: &usize| lines[1..].iter().any(|line| !line[*column].is_empty());
+        let columns: Vec<_> = (0..lines[0].len()).filter(is_used).collect();
         let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or_default();
         for (index, line) in lines.iter().enumerate() {
-            for (column, cell) in line.iter().enumerate() {
-                write!(f, "| {cell:<width$} ", width = width(column))?;
+            for &column in &columns {
+                write!(f, "| {:<width$} ", line[column], width = width(column))?;
             }
             writeln!(f, "|")?;
             if index == 0 {
-                for column in 0..line.len() {
+                for &column in &columns {
                     write!(f, "| {:-<width$} ", "", width = width(column))?;
                 }
                 writeln!(f, "|")?;
@@ -144,10 +178,10 @@ impl fmt::Display for Table {
     }
 }
 
-fn cells(row: &Row) -> [String; 7] {
+fn cells(row: &Row, shares: [f64; 2]) -> [String; 7] {
     let (goal, verdict) = row.goal_and_verdict();
     let or_blank = |figure: f64| if figure.is_finite() { Short(figure).to_string() } else { String::new() };
-    let [low, high] = [0.25, 0.75].map(|share| Short(row.measured.quantile(share)));
+    let [low, high] = shares.map(|share| Short(row.measured.quantile(share)));
     [
         row.what.clone(),
         or_blank(row.measured.median()),
@@ -159,12 +193,22 @@ fn cells(row: &Row) -> [String; 7] {
     ]
 }
 
-/// Three digits that mean something.
+/// A whole number as people write it: 10,000.
+pub(crate) fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let groups = digits.as_bytes().rchunks(3).rev();
+    groups.map(String::from_utf8_lossy).collect::<Vec<_>>().join(",")
+}
+
+/// Three digits that mean something; a whole number as it is.
 struct Short(f64);
 
 impl fmt::Display for Short {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let whole_digits = if self.0 == 0.0 { 1 } else { self.0.abs().log10().floor() as i32 + 1 };
+        if self.0.fract() == 0.0 {
+            return write!(f, "{:.0}", self.0);
+        }
+        let whole_digits = self.0.abs().log10().floor() as i32 + 1;
         write!(f, "{:.*}", usize::try_from(3 - whole_digits).unwrap_or(0), self.0)
     }
 }

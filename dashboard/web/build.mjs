@@ -32,6 +32,8 @@ const { metafile } = await esbuild.build({
   minify: true,
   format: "esm",
   target: ["chrome123", "firefox120", "safari17.5"],
+  // Set where cargo builds; so that the page can tell that the daemon is of another version.
+  define: { HOSTCAST_VERSION: JSON.stringify(process.env.CARGO_PKG_VERSION ?? "") },
   legalComments: "none",
   metafile: true,
   logLevel: "warning",

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use super::{
-    CollectorsConfig, Compression, CpuConfig, DEFAULT_PORT, DiskConfig, FilesystemConfig, HistoryConfig, Limits,
+    Auth, CollectorsConfig, Compression, CpuConfig, DEFAULT_PORT, DiskConfig, FilesystemConfig, HistoryConfig, Limits,
     Listen, LogConfig, LogLevel, NetworkConfig, Patterns, PlainConfig, SamplerConfig, ServerConfig,
 };
 
@@ -112,6 +112,11 @@ impl Default for ServerConfig {
     fn default() -> Self {
         Self {
             listen: vec![Listen::Tcp(SocketAddr::from(([127, 0, 0, 1], DEFAULT_PORT)))],
+            auth: Auth::default(),
+            token_file: "/var/lib/hostcast/tokens".into(),
+            tls: None,
+            allowed_hosts: Vec::new(),
+            allowed_origins: Vec::new(),
             heartbeat: Duration::from_secs(5),
             shutdown_grace: Duration::from_secs(5),
             compression: Compression::Auto,

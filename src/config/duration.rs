@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use super::tree::quoted;
 
+/// So many digits a number may have.
+const MOST_DIGITS: usize = 10;
+
 /// Reads `15m`, `1h 30m`, `1.5s`. The error says what was expected and what was found.
 ///
 /// Whole milliseconds only. Safe for text from anywhere: `humantime` by itself panics where the sum leaves the range
@@ -15,12 +18,16 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         return Err(expected(", which has no unit"));
     }
     let longest_number = text.split(|c: char| !c.is_ascii_digit()).map(str::len).max().unwrap_or_default();
-    if text.len() > 64 || longest_number > 10 {
+    if text.len() > 64 || longest_number > MOST_DIGITS {
         return Err(expected(", which is too long to read"));
     }
     let duration = humantime::parse_duration(text).map_err(|_| expected(""))?;
     if !duration.subsec_nanos().is_multiple_of(1_000_000) {
         return Err(format!("{} is too fine: whole milliseconds only", quoted(text)));
+    }
+    // A thousand years and a second are not meant by anyone, and could not be written in one unit.
+    if format_duration(duration).trim_end_matches(char::is_alphabetic).len() > MOST_DIGITS {
+        return Err(expected(", which is too long to read"));
     }
     Ok(duration)
 }
@@ -49,6 +56,13 @@ mod tests {
         for (millis, text) in cases {
             assert_eq!(format_duration(Duration::from_millis(millis)), text);
         }
+    }
+
+    #[test]
+    fn what_could_not_be_written_again_is_not_read() {
+        assert_eq!(parse_duration("9999999999s"), Ok(Duration::from_secs(9_999_999_999)));
+        assert!(parse_duration("30d 9999999999s").is_err());
+        assert!(parse_duration("9999999999y").is_err());
     }
 
     #[test]

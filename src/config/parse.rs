@@ -1,9 +1,9 @@
 //! Reads single values of the tree. Each error says what is wrong; the caller says where.
 
-use std::{fmt::Display, ops::RangeInclusive, time::Duration};
+use std::{fmt::Display, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use super::{
-    Listen,
+    AllowedHost, Auth, Compression, Listen, LogLevel, WebOrigin,
     duration::{format_duration, parse_duration},
     section::one_of,
     size::{format_size, parse_size},
@@ -82,17 +82,45 @@ pub(super) fn listen(value: &Value) -> Result<Listen, String> {
     }
 }
 
+pub(super) fn allowed_host(value: &Value) -> Result<AllowedHost, String> {
+    string(value, "a name like \"monitor.example.com\"")?.parse()
+}
+
+pub(super) fn allowed_origin(value: &Value) -> Result<WebOrigin, String> {
+    string(value, "an origin like \"https://example.com\"")?.parse()
+}
+
 pub(super) fn pattern(value: &Value) -> Result<glob::Pattern, String> {
     let text = string(value, "a pattern like \"veth*\"")?;
     glob::Pattern::new(text).map_err(|error| format!("{} is not a pattern: {}", quoted(text), error.msg))
 }
 
-/// One of a few names.
-pub(super) fn choice<T: Copy, const N: usize>(
-    value: &Value,
-    all: [T; N],
-    name: fn(T) -> &'static str,
-) -> Result<T, String> {
+pub(super) fn log_level(value: &Value) -> Result<LogLevel, String> {
+    choice(value, LogLevel::ALL, LogLevel::name)
+}
+
+pub(super) fn compression(value: &Value) -> Result<Compression, String> {
+    choice(value, Compression::ALL, Compression::name)
+}
+
+pub(super) fn path(value: &Value) -> Result<PathBuf, String> {
+    let text = string(value, "an absolute path")?;
+    if !text.starts_with('/') || text.ends_with('/') || text.contains(char::is_control) {
+        return Err(format!("expected an absolute path of a file, found {}", quoted(text)));
+    }
+    Ok(text.into())
+}
+
+/// A path, or nothing at all.
+pub(super) fn optional_path(value: &Value) -> Result<Option<PathBuf>, String> {
+    if string(value, "an absolute path")?.is_empty() { Ok(None) } else { path(value).map(Some) }
+}
+
+pub(super) fn auth(value: &Value) -> Result<Auth, String> {
+    choice(value, Auth::ALL, Auth::name)
+}
+
+fn choice<T: Copy, const N: usize>(value: &Value, all: [T; N], name: fn(T) -> &'static str) -> Result<T, String> {
     let names = all.map(name);
     let text = string(value, &format!("one of {}", one_of(&names)))?;
     all.into_iter().find(|choice| name(*choice) == text).ok_or_else(|| {

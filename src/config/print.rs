@@ -21,9 +21,22 @@ impl Config {
         page.size("max_size", self.history.max_bytes);
         page.section("server");
         page.list("listen", self.server.listen.iter().map(ToString::to_string));
+        page.text("auth", self.server.auth.name());
+        page.text("token_file", &self.server.token_file.display().to_string());
+        page.list("allowed_hosts", self.server.allowed_hosts.iter().map(ToString::to_string));
+        page.list("allowed_origins", self.server.allowed_origins.iter().map(ToString::to_string));
         page.duration("heartbeat", self.server.heartbeat);
         page.duration("shutdown_grace", self.server.shutdown_grace);
         page.text("compression", self.server.compression.name());
+        page.section("server.tls");
+        let tls = self.server.tls.as_ref();
+        for (key, path) in [
+            ("certificate", tls.map(|tls| &tls.certificate)),
+            ("key", tls.map(|tls| &tls.key)),
+            ("client_ca", tls.and_then(|tls| tls.client_ca.as_ref())),
+        ] {
+            page.text(key, &path.map(|path| path.display().to_string()).unwrap_or_default());
+        }
         let limits = &self.server.limits;
         page.section("server.limits");
         page.entry("max_connections", limits.max_connections);
@@ -32,6 +45,9 @@ impl Config {
         page.duration("ping_interval", limits.ping_interval);
         page.size("max_backlog", limits.max_backlog_bytes);
         page.duration("stall_timeout", limits.stall_timeout);
+        page.section("dashboard");
+        page.list("hosts", self.dashboard.hosts.iter().cloned());
+        page.list("frame_ancestors", self.dashboard.frame_ancestors.iter().cloned());
         page.section("log");
         page.text("level", self.log.level.name());
         page.section("labels");

@@ -7,12 +7,13 @@ use std::{
 };
 
 use super::{
-    CollectorsConfig, Compression, Config, CpuConfig, DiskConfig, FilesystemConfig, HistoryConfig, Limits, LogConfig,
-    LogLevel, NetworkConfig, Patterns, PlainConfig, SamplerConfig, ServerConfig,
+    CollectorsConfig, Config, CpuConfig, DiskConfig, FilesystemConfig, HistoryConfig, Limits, LogConfig, NetworkConfig,
+    Patterns, PlainConfig, SamplerConfig, ServerConfig, TlsConfig,
+    dashboard::dashboard,
     duration::format_duration,
     parse,
     section::{Report, Section},
-    tree::Table,
+    tree::{Table, Value},
 };
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -67,10 +68,9 @@ fn config(root: &mut Section<'_, '_>) -> Config {
     Config {
         collectors: root.section("collectors", |section| collectors(section, tick)),
         server: root.section("server", server),
+        dashboard: root.section("dashboard", dashboard),
         log: root.section("log", |section| LogConfig {
-            level: section.value("level", LogConfig::default().level, |value| {
-                parse::choice(value, LogLevel::ALL, LogLevel::name)
-            }),
+            level: section.value("level", LogConfig::default().level, parse::log_level),
         }),
         labels: root.section("labels", labels),
         sampler,
@@ -157,12 +157,17 @@ fn patterns(section: &mut Section<'_, '_>, key: &'static str, default: Patterns)
 
 fn server(section: &mut Section<'_, '_>) -> ServerConfig {
     let default = ServerConfig::default();
+    let auth = section.value("auth", default.auth, parse::auth);
     let mut listen = default.listen;
     if let Some(addresses) = section.list("listen", "an address or a list of them", parse::listen) {
         listen = Vec::new();
         for (address, at) in addresses {
             if listen.contains(&address) {
                 section.problem("listen", &at, &format!("{address} is there twice"));
+            } else if let Err(open) = auth.allows(&address)
+                && !section.has_failed("server.auth")
+            {
+                section.problem("listen", &at, &open.to_string());
             } else {
                 listen.push(address);
             }
@@ -176,13 +181,43 @@ fn server(section: &mut Section<'_, '_>) -> ServerConfig {
     }
     ServerConfig {
         listen,
+        auth,
+        token_file: section.value("token_file", default.token_file, parse::path),
+        allowed_hosts: each(section, "allowed_hosts", "a name or a list of them", parse::allowed_host),
+        allowed_origins: each(section, "allowed_origins", "an origin or a list of them", parse::allowed_origin),
         heartbeat: duration(section, "heartbeat", default.heartbeat, &HEARTBEAT),
         shutdown_grace: duration(section, "shutdown_grace", default.shutdown_grace, &SHUTDOWN_GRACE),
-        compression: section.value("compression", default.compression, |value| {
-            parse::choice(value, Compression::ALL, Compression::name)
-        }),
+        compression: section.value("compression", default.compression, parse::compression),
+        tls: section.section("tls", tls),
         limits: section.section("limits", limits),
     }
+}
+
+/// A list that is empty by default.
+fn each<T>(
+    section: &mut Section<'_, '_>,
+    key: &'static str,
+    expected: &str,
+    parse: fn(&Value) -> Result<T, String>,
+) -> Vec<T> {
+    section.list(key, expected, parse).into_iter().flatten().map(|(element, _)| element).collect()
+}
+
+fn tls(section: &mut Section<'_, '_>) -> Option<TlsConfig> {
+    let mut file = |key| section.value(key, None, parse::optional_path);
+    let (certificate, key, client_ca) = (file("certificate"), file("key"), file("client_ca"));
+    let (missing, because) = match (&certificate, &key, &client_ca) {
+        (Some(_), None, _) => ("key", "certificate"),
+        (None, Some(_), _) => ("certificate", "key"),
+        (None, None, Some(_)) => ("certificate", "client_ca"),
+        _ => return certificate.zip(key).map(|(certificate, key)| TlsConfig { certificate, key, client_ca }),
+    };
+    if let Some(at) = section.origin(because)
+        && !["certificate", "key"].iter().any(|key| section.has_failed(&format!("server.tls.{key}")))
+    {
+        section.problem(because, &at, &format!("needs server.tls.{missing}, too"));
+    }
+    None
 }
 
 fn limits(section: &mut Section<'_, '_>) -> Limits {

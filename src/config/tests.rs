@@ -230,16 +230,41 @@ fn any_server() -> impl Strategy<Value = ServerConfig> {
         );
     let listen = vec(any_listen(), 1..4)
         .prop_filter("distinct", |listen| (1..listen.len()).all(|n| !listen[..n].contains(&listen[n])));
+    let hosts =
+        vec(prop_oneof!["[a-z0-9_-]{1,9}(\\.[a-z]{1,9}){0,3}", "\\*\\.[a-z]{1,9}", Just("::1".to_owned())], 0..3)
+            .prop_map(|texts| texts.iter().map(|text| text.parse().unwrap()).collect());
+    let origins = vec("https?://[a-z]{1,9}(:8[0-9]{3})?", 0..3)
+        .prop_map(|texts| texts.iter().map(|text| text.parse().unwrap()).collect());
+    let auth = select(Auth::ALL.to_vec());
     let compression = select(Compression::ALL.to_vec());
-    (listen, millis(1_000, 60_000), millis(0, 300_000), compression, limits).prop_map(
-        |(listen, heartbeat, shutdown_grace, compression, limits)| ServerConfig {
-            listen,
-            heartbeat,
-            shutdown_grace,
-            compression,
-            limits,
-        },
-    )
+    let path = || "/[a-z \"µ]{1,20}".prop_map(std::path::PathBuf::from);
+    let tls = option::of((path(), path(), option::of(path())))
+        .prop_map(|tls| tls.map(|(certificate, key, client_ca)| TlsConfig { certificate, key, client_ca }));
+    let token_file = "/[a-z \"µ]{1,20}".prop_map(std::path::PathBuf::from);
+    (listen, (auth, token_file, tls), hosts, origins, millis(1_000, 60_000), millis(0, 300_000), compression, limits)
+        .prop_map(
+            |(
+                listen,
+                (auth, token_file, tls),
+                allowed_hosts,
+                allowed_origins,
+                heartbeat,
+                shutdown_grace,
+                compression,
+                limits,
+            )| ServerConfig {
+                auth: if listen.iter().any(|listen| auth.allows(listen).is_err()) { Auth::None } else { auth },
+                token_file,
+                tls,
+                listen,
+                allowed_hosts,
+                allowed_origins,
+                heartbeat,
+                shutdown_grace,
+                compression,
+                limits,
+            },
+        )
 }
 
 fn any_config() -> impl Strategy<Value = Config> {
@@ -247,14 +272,19 @@ fn any_config() -> impl Strategy<Value = Config> {
     let labels = btree_map("[a-z0-9_.-]{1,63}", "\\PC{0,60}", 0..4)
         .prop_filter("no control characters", |labels| !labels.values().any(|value| value.contains(char::is_control)));
     let level = select(LogLevel::ALL.to_vec());
+    let distinct = |all: &Vec<String>| (1..all.len()).all(|n| !all[..n].contains(&all[n]));
+    let hosts = vec("https?://[a-z0-9.:-]{1,20}/([a-z/]{0,9}/)?", 0..4).prop_filter("distinct", distinct);
+    let frames = vec("https?://[a-z0-9.:-]{1,20}", 0..4).prop_filter("distinct", distinct);
+    let dashboard = (hosts, frames).prop_map(|(hosts, frame_ancestors)| DashboardConfig { hosts, frame_ancestors });
     interval.prop_flat_map(move |tick| {
         let history = (millis(tick, 86_400_000), 1_u64 << 20..=1 << 40);
-        (any_collectors(tick), history, any_server(), level.clone(), labels.clone()).prop_map(
-            move |(collectors, (window, max_bytes), server, level, labels)| Config {
+        (any_collectors(tick), history, any_server(), dashboard.clone(), level.clone(), labels.clone()).prop_map(
+            move |(collectors, (window, max_bytes), server, dashboard, level, labels)| Config {
                 sampler: SamplerConfig { interval: Duration::from_millis(tick) },
                 collectors,
                 history: HistoryConfig { window, max_bytes },
                 server,
+                dashboard,
                 log: LogConfig { level },
                 labels,
             },

@@ -14,6 +14,8 @@ use std::{
 
 use tracing_subscriber::fmt::MakeWriter;
 
+use super::LevelHandle;
+
 /// Lines that may wait.
 const QUEUE_LINES: usize = 1024;
 /// How long the end of the program waits for the last lines to be taken.
@@ -35,7 +37,10 @@ enum Entry {
 
 /// Sees to it, when it is dropped, that the last lines are written.
 #[must_use]
-pub struct Log(Option<Queue>);
+pub struct Log {
+    queue: Option<Queue>,
+    pub(super) level: Option<LevelHandle>,
+}
 
 impl Queue {
     /// A queue into `sink`, which its own thread writes to.
@@ -44,20 +49,20 @@ impl Queue {
         let lost = Arc::new(AtomicU64::new(0));
         let queue = Self { entries, lost: Arc::clone(&lost) };
         thread::Builder::new().name("log".into()).stack_size(128 << 10).spawn(move || drain(&received, &lost, sink))?;
-        Ok((queue.clone(), Log(Some(queue))))
+        Ok((queue.clone(), Log { queue: Some(queue), level: None }))
     }
 }
 
 impl Log {
     /// Of a program that logs nothing.
     pub(super) fn none() -> Self {
-        Self(None)
+        Self { queue: None, level: None }
     }
 }
 
 impl Drop for Log {
     fn drop(&mut self) {
-        let Some(queue) = &self.0 else { return };
+        let Some(queue) = &self.queue else { return };
         let (mark, written) = mpsc::channel();
         // A queue that is full belongs to a reader who has gone: there is nothing to wait for.
         if queue.entries.try_send(Entry::Mark(mark)).is_ok() {

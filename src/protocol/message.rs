@@ -167,7 +167,7 @@ pub struct Heartbeat {
 /// `notice`
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
-    /// What happened: `series_changed`.
+    /// What happened: `series_changed` or `config_reloaded`.
     pub reason: String,
     /// Ids of series that are new.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -175,6 +175,15 @@ pub struct Notice {
     /// Ids of series that are gone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removed: Vec<String>,
+    /// Keys of the configuration that have changed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed: Vec<String>,
+    /// The time between two samples from now on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval_ms: Option<u64>,
+    /// The longest silence from now on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heartbeat_ms: Option<u64>,
 }
 
 /// `bye`

@@ -115,7 +115,14 @@ fn every_other_message_is_read_back_as_it_was_written() {
         Message::Notice(Notice {
             reason: "series_changed".into(),
             added: vec!["system.uptime".into()],
-            removed: Vec::new(),
+            ..Notice::default()
+        }),
+        Message::Notice(Notice {
+            reason: "config_reloaded".into(),
+            changed: vec!["sampler.interval".into()],
+            interval_ms: Some(100),
+            heartbeat_ms: Some(5_000),
+            ..Notice::default()
         }),
         Message::Bye(Bye { reason: "shutting_down".into(), retry_ms: Some(1000) }),
     ] {

@@ -37,6 +37,11 @@ impl Grid {
         Self { interval, origin: now.monotonic + interval.min(FIRST_TICK_WITHIN), next: 0, last: now }
     }
 
+    /// Another interval from `now` on. What passed since the last tick counts for the next one.
+    pub(super) fn retuned(&self, now: Now, interval: Duration) -> Self {
+        Self { last: self.last, ..Self::new(now, interval) }
+    }
+
     /// How long to wait for the next tick; zero when it is due.
     pub(super) fn wait(&self, now: Now) -> Duration {
         self.due(self.next).saturating_sub(now.monotonic)
@@ -164,6 +169,17 @@ mod tests {
             assert_eq!(grid.wait(clock.now), SECOND);
             assert_eq!(grid.take(clock.run(SECOND)), Tick { elapsed: SECOND, missed: None });
         }
+    }
+
+    #[test]
+    fn another_interval_loses_no_time() {
+        let mut clock = Clock::new();
+        let mut grid = Grid::new(clock.now, Duration::from_hours(1));
+        grid.take(clock.run(SECOND));
+        let mut grid = grid.retuned(clock.run(SECOND), Duration::from_millis(100));
+        assert_eq!(grid.wait(clock.now), Duration::from_millis(100));
+        let tick = grid.take(clock.run(Duration::from_millis(100)));
+        assert_eq!(tick, Tick { elapsed: Duration::from_millis(1_100), missed: None });
     }
 
     #[test]

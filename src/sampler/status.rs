@@ -16,7 +16,7 @@ use crate::{
 /// Shared between the sampler, which writes it once a tick, and whoever asks.
 #[derive(Debug)]
 pub struct SamplerStatus {
-    interval: Duration,
+    interval: Mutex<Duration>,
     report: Mutex<StatusReport>,
     /// When the last tick was taken; the start, before the first one.
     last_tick: Mutex<Now>,
@@ -76,7 +76,7 @@ pub(super) enum Outcome {
 
 impl SamplerStatus {
     pub(super) fn new(interval: Duration, now: Now) -> Self {
-        Self { interval, report: Mutex::default(), last_tick: Mutex::new(now) }
+        Self { interval: Mutex::new(interval), report: Mutex::default(), last_tick: Mutex::new(now) }
     }
 
     /// A copy of the report as of the last tick.
@@ -86,7 +86,7 @@ impl SamplerStatus {
 
     /// The time between two ticks.
     pub fn interval(&self) -> Duration {
-        self.interval
+        *self.interval.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the last tick is as recent as it should be: a tick may be late by its own length and
@@ -94,7 +94,7 @@ impl SamplerStatus {
     /// suspended does not count: no tick was due then.
     pub fn is_fresh(&self, now: Now) -> bool {
         let awake = now.monotonic.saturating_sub(self.last_tick().monotonic);
-        awake <= self.interval * 2 + Duration::from_secs(5)
+        awake <= self.interval() * 2 + Duration::from_secs(5)
     }
 
     /// Time since the last tick, suspension included.
@@ -104,6 +104,12 @@ impl SamplerStatus {
 
     fn last_tick(&self) -> Now {
         *self.last_tick.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Other collectors from now on, which have not said anything yet.
+    pub(super) fn retuned(&self, interval: Duration) {
+        *self.interval.lock().unwrap_or_else(PoisonError::into_inner) = interval;
+        self.lock().collectors.clear();
     }
 
     pub(super) fn ticked(&self, at: Now, missed: Option<Missed>, took: Duration) {

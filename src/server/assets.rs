@@ -10,42 +10,50 @@ use hyper::{
 };
 use warp::reply::Response;
 
-/// Everything comes from here, the stream included, and no other page may frame this one.
-const POLICY: &str = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+use super::page::Page;
+
 /// A file whose name holds its hash never changes.
 const FOREVER: &str = "public, max-age=31536000, immutable";
 /// The page itself is asked for each time, and mostly answered with 304.
 const ASK_AGAIN: &str = "no-cache";
 
 /// The answer to a request for a file.
-pub(crate) fn respond(asset: &'static Asset, headers: &HeaderMap) -> Response {
-    let gzip = accepts_gzip(headers);
-    let unchanged = headers.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok()).is_some_and(|known| {
-        known.split(',').any(|tag| tag.trim().trim_start_matches("W/") == asset.etag || tag.trim() == "*")
-    });
+pub(crate) fn respond(page: &Page, asset: &'static Asset, headers: &HeaderMap) -> Response {
+    let with_hosts = page.with_hosts.as_ref().filter(|_| asset.path == "/");
+    // It differs with the configuration and is small: it is sent as it is.
+    let gzip = with_hosts.is_none() && accepts_gzip(headers);
+    let unchanged = with_hosts.is_none()
+        && headers.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok()).is_some_and(|known| {
+            known.split(',').any(|tag| tag.trim().trim_start_matches("W/") == asset.etag || tag.trim() == "*")
+        });
     let mut response = if unchanged {
         let mut response = Response::default();
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         response
     } else {
-        Response::new(if gzip { asset.gzip } else { asset.identity }.into())
+        let plain = with_hosts.map_or_else(|| asset.identity.into(), |page| page.clone().into());
+        Response::new(if gzip { asset.gzip.into() } else { plain })
     };
     let headers = response.headers_mut();
     // Weak, because the same tag stands for the compressed and for the plain bytes.
-    if let Ok(tag) = HeaderValue::from_str(&format!("W/{}", asset.etag)) {
+    if with_hosts.is_none()
+        && let Ok(tag) = HeaderValue::from_str(&format!("W/{}", asset.etag))
+    {
         headers.insert(ETAG, tag);
     }
     let mut set = |name, value| headers.insert(name, HeaderValue::from_static(value));
     set(CACHE_CONTROL, if asset.immutable { FOREVER } else { ASK_AGAIN });
     set(VARY, "accept-encoding");
     set(CONTENT_TYPE, asset.content_type);
-    set(CONTENT_SECURITY_POLICY, POLICY);
     set(X_CONTENT_TYPE_OPTIONS, "nosniff");
-    set(X_FRAME_OPTIONS, "DENY");
+    if !page.may_be_framed {
+        set(X_FRAME_OPTIONS, "DENY");
+    }
     set(REFERRER_POLICY, "no-referrer");
     if gzip && !unchanged {
         set(CONTENT_ENCODING, "gzip");
     }
+    headers.insert(CONTENT_SECURITY_POLICY, page.policy.clone());
     response
 }
 

@@ -4,7 +4,10 @@ use std::{
     collections::HashMap,
     fmt, io,
     net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -24,8 +27,8 @@ pub(crate) struct Connections(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    max_total: usize,
-    max_per_address: usize,
+    max_total: AtomicUsize,
+    max_per_address: AtomicUsize,
     open: Mutex<Open>,
     all_gone: Notify,
 }
@@ -60,20 +63,26 @@ pub(crate) enum TooMany {
 impl Connections {
     pub(crate) fn new(limits: &Limits) -> Self {
         Self(Arc::new(Shared {
-            max_total: limits.max_connections,
-            max_per_address: limits.max_connections_per_address,
+            max_total: AtomicUsize::new(limits.max_connections),
+            max_per_address: AtomicUsize::new(limits.max_connections_per_address),
             open: Mutex::default(),
             all_gone: Notify::new(),
         }))
+    }
+
+    /// Changes the limits for those who come from now on.
+    pub(crate) fn set_limits(&self, limits: &Limits) {
+        self.0.max_total.store(limits.max_connections, Ordering::Relaxed);
+        self.0.max_per_address.store(limits.max_connections_per_address, Ordering::Relaxed);
     }
 
     /// A place for a connection from `address`; Unix sockets have none and count only in all.
     pub(crate) fn admit(&self, address: Option<IpAddr>) -> Result<ConnectionSlot, TooMany> {
         let mut open = self.open();
         let from_address = address.map_or(0, |address| open.by_address.get(&address).copied().unwrap_or(0));
-        let refusal = if open.total >= self.0.max_total {
+        let refusal = if open.total >= self.0.max_total.load(Ordering::Relaxed) {
             Some(TooMany::InAll)
-        } else if from_address >= self.0.max_per_address {
+        } else if from_address >= self.0.max_per_address.load(Ordering::Relaxed) {
             Some(TooMany::FromAddress)
         } else {
             None

@@ -3,7 +3,7 @@
 
 mod deflate;
 
-use std::sync::Arc;
+use std::{io::Read as _, sync::Arc};
 
 use headers::{HeaderMapExt, SecWebsocketAccept, SecWebsocketKey, SecWebsocketVersion, Upgrade};
 use hyper::{
@@ -13,6 +13,7 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::server::TlsStream;
 use tracing::debug;
 use warp::reply::Response;
 
@@ -34,7 +35,7 @@ pub(crate) fn accept(
     upgrade: Option<OnUpgrade>,
     peer: Peer,
 ) -> Result<Response, Problem> {
-    let query = StreamQuery::parse(query, &context.spans())?;
+    let query = StreamQuery::parse(query, &context.in_force.get().spans())?;
     let key = websocket_key(headers)?;
     let upgrade = upgrade.ok_or_else(not_a_websocket)?;
     let encoding = encoding(headers)?;
@@ -42,7 +43,7 @@ pub(crate) fn accept(
         context.hub.join(query.start).map_err(|error| Problem::parameter("since", error))?;
     }
     let chosen = encoding.unwrap_or(Encoding::Json);
-    let compression = deflate::negotiate(headers).filter(|_| context.compression.is_for(peer.is_local));
+    let compression = deflate::negotiate(headers).filter(|_| context.in_force.get().compression.is_for(peer.is_local));
     let is_compressed = compression.is_some();
     let wishes = Wishes { encoding: chosen, metrics: query.metrics, buckets: query.buckets, is_compressed };
     let view = context.views.get(wishes);
@@ -58,9 +59,11 @@ pub(crate) fn accept(
             debug!(peer = %peer.address, "a client's socket broke during its handshake");
             return;
         };
-        let identity = Arc::clone(&context.identity);
-        let hello = Box::new(move |joined: &_| identity.hello(joined));
-        context.streams.join(Newcomer { socket, slot: peer.slot, view, start: query.start, hello, early });
+        let access = Arc::clone(&context.access);
+        let may_read = Box::new(move || access.still_allows(peer.proof));
+        let in_force = context.in_force.clone();
+        let hello = Box::new(move |joined: &_| in_force.get().hello(joined));
+        context.streams.join(Newcomer { socket, slot: peer.slot, may_read, view, start: query.start, hello, early });
     });
 
     let mut response = Response::default();
@@ -126,8 +129,21 @@ fn encoding(headers: &HeaderMap) -> Result<Option<Encoding>, Problem> {
 
 /// The bare socket under hyper, and what hyper had read from it already.
 fn take_socket(upgraded: Upgraded) -> Option<(Socket, bytes::Bytes)> {
-    match upgraded.downcast::<TokioIo<Patient<TcpStream>>>() {
-        Ok(Parts { io, read_buf, .. }) => Some((Socket::from_tcp(io.into_inner().into_inner()).ok()?, read_buf)),
+    let upgraded = match upgraded.downcast::<TokioIo<Patient<TcpStream>>>() {
+        Ok(Parts { io, read_buf, .. }) => {
+            return Some((Socket::from_tcp(io.into_inner().into_inner()).ok()?, read_buf));
+        }
+        Err(upgraded) => upgraded,
+    };
+    match upgraded.downcast::<TokioIo<Patient<TlsStream<TcpStream>>>>() {
+        Ok(Parts { io, read_buf, .. }) => {
+            let (stream, mut connection) = io.into_inner().into_inner().into_inner();
+            let mut early = read_buf.to_vec();
+            // Decrypted, but not read: the socket would not wake anyone for it. Then there is nothing more, which is an
+            // error, or the end, which the socket will tell again.
+            let _ = connection.reader().read_to_end(&mut early);
+            Some((Socket::from_tls(stream, connection).ok()?, early.into()))
+        }
         Err(upgraded) => {
             let Parts { io, read_buf, .. } = upgraded.downcast::<TokioIo<Patient<UnixStream>>>().ok()?;
             Some((Socket::from_unix(io.into_inner().into_inner()).ok()?, read_buf))

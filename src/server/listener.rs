@@ -8,11 +8,11 @@ use std::{
     time::Duration,
 };
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tracing::{debug, warn};
 
-use crate::config::Listen;
+use crate::{config::Listen, service::Inherited};
 
 /// As many handshakes as may wait in the kernel: a restart brings every subscriber back at once.
 const BACKLOG: i32 = 4096;
@@ -29,8 +29,16 @@ pub(crate) enum Listener {
 /// An accepted connection.
 #[derive(Debug)]
 pub(crate) enum Accepted {
-    Tcp(TcpStream, IpAddr),
+    Tcp(TcpStream, Ends),
     Unix(UnixStream),
+}
+
+/// The addresses of a TCP connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ends {
+    pub(crate) client: IpAddr,
+    /// The one of ours that it came to.
+    pub(crate) ours: IpAddr,
 }
 
 /// A place to listen at could not be had.
@@ -69,6 +77,22 @@ impl Listener {
         bound.map_err(|cause| BindError { listen: listen.clone(), cause })
     }
 
+    /// Takes over sockets at which somebody listens already. Must be called within a tokio runtime.
+    pub(crate) fn inherit(Inherited { tcp, unix }: Inherited) -> io::Result<Vec<Self>> {
+        let tcp = tcp.into_iter().map(|listener| {
+            prepare(&SockRef::from(&listener))?;
+            Ok(Self::Tcp(TcpListener::from_std(listener)?))
+        });
+        let unix = unix.into_iter().map(|listener| {
+            prepare(&SockRef::from(&listener))?;
+            let path = listener.local_addr()?.as_pathname().map(Path::to_owned).unwrap_or_default();
+            // The file is its owner's, who keeps it when we go.
+            let file = SocketFile { path, identity: None };
+            Ok(Self::Unix(UnixListener::from_std(listener)?, file))
+        });
+        tcp.chain(unix).collect()
+    }
+
     /// Where it listens: with the port that the kernel chose, where it was asked to.
     pub(crate) fn address(&self) -> io::Result<Listen> {
         match self {
@@ -85,7 +109,8 @@ impl Listener {
                 Self::Tcp(listener) => listener.accept().await.and_then(|(stream, peer)| {
                     // A sample is one small frame: waiting to fill a packet would only delay it.
                     stream.set_nodelay(true)?;
-                    Ok(Accepted::Tcp(stream, peer.ip().to_canonical()))
+                    let ours = stream.local_addr()?.ip().to_canonical();
+                    Ok(Accepted::Tcp(stream, Ends { client: peer.ip().to_canonical(), ours }))
                 }),
                 Self::Unix(listener, _) => listener.accept().await.map(|(stream, _)| Accepted::Unix(stream)),
             };
@@ -108,18 +133,19 @@ impl Listener {
 pub(crate) struct SocketFile {
     path: PathBuf,
     /// Device and inode: what tells it from another daemon's that has taken its path.
-    identity: (u64, u64),
+    /// `None` where it is not ours.
+    identity: Option<(u64, u64)>,
 }
 
 impl SocketFile {
     fn of(path: &Path) -> io::Result<Self> {
-        Ok(Self { path: path.into(), identity: identity(path)? })
+        Ok(Self { path: path.into(), identity: Some(identity(path)?) })
     }
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if identity(&self.path).is_ok_and(|identity| identity == self.identity) {
+        if self.identity.is_some() && identity(&self.path).ok() == self.identity {
             // Nobody listens there any more. If someone has removed it already, so much the better.
             let _ = fs::remove_file(&self.path);
         }
@@ -134,6 +160,13 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
 fn is_about_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, InvalidInput, NotConnected};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | InvalidInput | NotConnected)
+}
+
+fn prepare(socket: &SockRef<'_>) -> io::Result<()> {
+    if !socket.is_listener()? {
+        return Err(io::Error::other("it is connected already: Accept= must be no"));
+    }
+    socket.set_nonblocking(true)
 }
 
 fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {

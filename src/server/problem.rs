@@ -59,6 +59,13 @@ impl Reply for Problem {
     }
 }
 
+/// The answer to a request whose body did not come.
+pub(crate) fn took_too_long() -> Response {
+    let mut answer = Problem::new(StatusCode::REQUEST_TIMEOUT, "the request took too long to arrive").into_response();
+    answer.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
+    answer
+}
+
 /// The answer to a request that no route took.
 pub(crate) async fn unmatched(rejection: Rejection) -> Result<Response, Infallible> {
     let problem = if rejection.find::<MethodNotAllowed>().is_some() {

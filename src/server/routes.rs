@@ -1,8 +1,8 @@
 //! Which path leads where.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, future::ready, sync::Arc};
 
-use hyper::{HeaderMap, upgrade::OnUpgrade};
+use hyper::{HeaderMap, Method, body::Bytes, upgrade::OnUpgrade};
 use warp::{
     Filter,
     filters::BoxedFilter,
@@ -10,7 +10,7 @@ use warp::{
     reply::{Reply, Response},
 };
 
-use super::{Context, Peer, assets, handshake, problem, problem::Problem, query, samples, status};
+use super::{Context, Peer, access::SIGN_IN, assets, handshake, problem, problem::Problem, query, samples, status};
 
 /// Every route, and an answer for everything else.
 pub(super) fn routes(context: &Arc<Context>) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone + use<> {
@@ -31,7 +31,9 @@ pub(super) fn routes(context: &Arc<Context>) -> impl Filter<Extract = (Response,
             Ok(status::health(context))
         }))
         .unify()
-        .or(files())
+        .or(sign_in(context))
+        .unify()
+        .or(files(context))
         .unify()
         .recover(problem::unmatched)
         .unify()
@@ -64,13 +66,34 @@ fn stream(context: &Arc<Context>) -> BoxedFilter<(Response,)> {
         .boxed()
 }
 
-fn files() -> BoxedFilter<(Response,)> {
+fn sign_in(context: &Arc<Context>) -> BoxedFilter<(Response,)> {
+    /// A token in a form, with room to spare.
+    const LARGEST_FORM: u64 = 1024;
+    let context = Arc::clone(context);
+    warp::path::full()
+        .and_then(async |path: FullPath| (path.as_str() == SIGN_IN).then_some(()).ok_or_else(warp::reject::not_found))
+        .untuple_one()
+        .and(warp::method())
+        .and(warp::body::content_length_limit(LARGEST_FORM).and(warp::body::bytes()).or(empty_body()).unify())
+        .and(warp::ext::get::<Peer>())
+        .map(move |method: Method, form: Bytes, peer: Peer| context.access.sign_in(&method, &form, &peer))
+        .boxed()
+}
+
+/// Of a GET, and of a form that is too long to have a token in it.
+fn empty_body() -> impl Filter<Extract = (Bytes,), Error = Infallible> + Clone {
+    warp::any().map(Bytes::new)
+}
+
+fn files(context: &Arc<Context>) -> BoxedFilter<(Response,)> {
+    let context = Arc::clone(context);
     get_or_head()
         .and(warp::path::full())
         .and(warp::header::headers_cloned())
-        .and_then(async |path: FullPath, headers: HeaderMap| {
+        .and_then(move |path: FullPath, headers: HeaderMap| {
             let asset = hostcast_dashboard::find(path.as_str());
-            asset.map(|asset| assets::respond(asset, &headers)).ok_or_else(warp::reject::not_found)
+            let answer = asset.map(|asset| assets::respond(&context.in_force.get().page, asset, &headers));
+            ready(answer.ok_or_else(warp::reject::not_found))
         })
         .boxed()
 }

@@ -37,14 +37,15 @@ const ITEMS_PER_RUN: usize = 64;
 /// Runs that are looked through before others get their turn, where a filter skips all.
 const RUNS_PER_TURN: usize = 64;
 /// Where a CSV has no room for it, the gap before its first row stands in the head of the answer.
-const GAP_HEADER: HeaderName = HeaderName::from_static("hostcast-gap");
+pub(super) const GAP_HEADER: HeaderName = HeaderName::from_static("hostcast-gap");
 
 /// Answers a query.
 pub(crate) fn respond(context: &Arc<Context>, query: &str) -> Result<Response, Problem> {
-    let query = SamplesQuery::parse(query, &context.spans())?;
+    let in_force = context.in_force.get();
+    let query = SamplesQuery::parse(query, &in_force.spans())?;
     let joined = context.hub.join(query.start).map_err(|error| Problem::parameter("since", error))?;
     let writer: Box<dyn Writer> = match query.format {
-        Format::Json => Box::new(Json::new(&joined, context.interval_ms())),
+        Format::Json => Box::new(Json::new(&joined, in_force.interval_ms())),
         Format::Ndjson => Box::new(Ndjson),
         Format::Csv => Box::new(Csv::new(query.buckets.is_some())),
     };

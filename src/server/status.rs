@@ -6,7 +6,7 @@ use hyper::StatusCode;
 use serde::Serialize;
 use warp::reply::Response;
 
-use super::{Context, respond, stream::StreamReport};
+use super::{Context, access::AccessReport, respond, stream::StreamReport};
 use crate::{
     clock::{Now, process_cpu_time},
     collector,
@@ -24,9 +24,28 @@ struct Status {
     uptime_seconds: u64,
     process: Process,
     sampler: Sampler,
+    /// What a sandbox keeps from us.
+    hidden: Vec<String>,
     history: History,
     stream: Stream,
     connections: Connections,
+    access: AccessReport,
+    reload: ReloadReport,
+    /// The configuration in force, as TOML.
+    config: String,
+}
+
+/// What came of reading the configuration again.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct ReloadReport {
+    /// How often it was read again since the start and put in force.
+    pub applied: u64,
+    /// How often it was wrong, so that the old one stayed in force.
+    pub refused: u64,
+    /// What was wrong with it the last time.
+    pub problems: Vec<String>,
+    /// Keys that were changed and take effect only with a restart.
+    pub needs_restart: Vec<String>,
 }
 
 /// The daemon's own cost.
@@ -78,6 +97,7 @@ struct Connections {
 /// `/api/v1/status`
 pub(crate) fn status(context: &Arc<Context>) -> Response {
     let now = Now::read();
+    let in_force = context.in_force.get();
     let (samples, bytes) = context.hub.size();
     let (oldest_seq, next_seq) = context.hub.bounds();
     let (open, refused_total) = context.connections.count();
@@ -86,7 +106,7 @@ pub(crate) fn status(context: &Arc<Context>) -> Response {
         StatusCode::OK,
         &Status {
             server,
-            host: context.identity.host.clone(),
+            host: in_force.host.clone(),
             epoch: context.hub.epoch(),
             uptime_seconds: now.boottime.saturating_sub(context.started).as_secs(),
             process: Process {
@@ -95,14 +115,15 @@ pub(crate) fn status(context: &Arc<Context>) -> Response {
                 resident_bytes: collector::own_resident_bytes(),
             },
             sampler: Sampler {
-                interval_ms: context.interval_ms(),
+                interval_ms: in_force.interval_ms(),
                 age_ms: context.sampler.age(now).as_millis() as u64,
                 report: context.sampler.report(),
             },
+            hidden: collector::hidden(),
             history: History {
                 samples,
                 bytes,
-                window_ms: context.history_window.as_millis() as u64,
+                window_ms: in_force.history_window.as_millis() as u64,
                 reach_ms: context.hub.reach().1.as_millis() as u64,
                 oldest_seq,
                 next_seq,
@@ -114,6 +135,9 @@ pub(crate) fn status(context: &Arc<Context>) -> Response {
                 samples_encoded: context.views.encodings(),
             },
             connections: Connections { open, refused_total },
+            access: context.access.report(),
+            reload: context.reload_report(),
+            config: in_force.text.clone(),
         },
     )
 }

@@ -7,9 +7,13 @@
 mod deflate;
 pub(super) mod frame;
 mod lane;
+mod mailbox;
+#[cfg(all(test, feature = "model"))]
+mod model;
 mod outbox;
 mod socket;
 mod subscriber;
+mod tls;
 
 use std::{
     fmt, io,
@@ -51,6 +55,8 @@ pub(crate) struct Newcomer {
     pub(crate) slot: ConnectionSlot,
     pub(crate) view: Arc<View>,
     pub(crate) start: Start,
+    /// Whether it may read; asked again when that may have changed.
+    pub(crate) may_read: Box<dyn Fn() -> bool + Send>,
     /// Makes its first message, once its position is known.
     pub(crate) hello: Box<dyn FnOnce(&Joined) -> Message + Send>,
     /// What the client sent right behind its handshake.
@@ -89,15 +95,17 @@ pub(crate) struct StreamReport {
 }
 
 impl Streams {
-    /// Starts as many lanes as the machine can use, and has them woken by the hub.
+    /// Starts as many lanes as the machine can use; the hub tells the first of them of each sample, and each tells the next.
     pub(crate) fn start(hub: &Hub, settings: &Settings, on_death: &OnDeath) -> io::Result<Self> {
         let stats = Arc::new(StreamStats::default());
         let count = thread::available_parallelism().map_or(1, usize::from).min(MAX_LANES);
-        let start =
-            |index| Lane::start(&format!("lane-{index}"), hub.clone(), settings.clone(), Arc::clone(&stats), on_death);
-        let lanes: Vec<Lane> = (0..count).map(start).collect::<io::Result<_>>()?;
-        for lane in &lanes {
-            hub.on_publish(lane.sample_listener());
+        let mut lanes: Vec<Lane> = Vec::with_capacity(count);
+        for index in (0..count).rev() {
+            let (name, hub, settings) = (format!("lane-{index}"), hub.clone(), settings.clone());
+            lanes.push(Lane::start(&name, lanes.last(), hub, settings, Arc::clone(&stats), on_death)?);
+        }
+        if let Some(first) = lanes.last() {
+            hub.on_publish(first.sample_listener());
         }
         Ok(Self { lanes, stats })
     }
@@ -109,11 +117,25 @@ impl Streams {
         }
     }
 
+    /// Has the lanes go on by other settings, tell every subscriber so, and send away those who may not read any more.
+    pub(crate) fn reconfigure(&self, settings: &Settings, notice: Option<&[u8]>) {
+        let notice = notice.map(frame::text);
+        for lane in &self.lanes {
+            lane.reconfigure(settings.clone(), notice.clone());
+        }
+    }
+
     /// Says goodbye to everyone.
     pub(crate) fn drain(&self, reason: &'static str) {
         for lane in &self.lanes {
             lane.drain(reason);
         }
+    }
+
+    /// Whether every lane has come round since the last call.
+    pub(crate) fn has_moved(&self) -> bool {
+        // Each is asked, so that each is woken.
+        self.lanes.iter().filter(|lane| lane.has_moved()).count() == self.lanes.len()
     }
 
     pub(crate) fn report(&self) -> StreamReport {
@@ -150,3 +172,6 @@ impl StreamStats {
         self.dropped.fetch_add(count, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests;

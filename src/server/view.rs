@@ -4,17 +4,20 @@
 //! Invariants: a view that nobody looks at encodes nothing and does not exist. What waits for slow
 //! subscribers is bounded per view, not per subscriber: they hold positions, not copies.
 
+mod chunks;
+
 use std::{
-    collections::{BTreeSet, HashMap, VecDeque},
-    ops::RangeInclusive,
+    collections::{BTreeSet, VecDeque},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
 
 use bytes::Bytes;
 
+use self::chunks::Chunks;
+pub(crate) use self::chunks::{Chunk, Room};
 use super::{
     items::{self, Batch, Item},
     stream::{Deflater, frame},
@@ -25,30 +28,36 @@ use crate::{
     hub::{Hub, Joined},
     protocol::{Encoding, Message, Notice, Projection},
     sample::Schema,
+    sync::{Mutex, MutexGuard},
 };
 
 /// The most that one `history` message may be, where it has more than one sample.
 const MAX_CHUNK_BYTES: usize = 64 << 10;
 /// More samples than fit a chunk in any encoding: each takes at least 64 bytes.
 const MAX_CHUNK_SAMPLES: usize = MAX_CHUNK_BYTES / 64;
-/// Chunks end at multiples of this (of less where samples are large), so that subscribers who started
-/// at different samples share the later ones.
-const MAX_ALIGNMENT: u64 = 16;
 
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct View {
     wishes: Wishes,
     hub: Hub,
-    deflater: Arc<Deflater>,
-    /// Bytes of encoded frames that may wait for the slowest live subscriber.
-    max_backlog: usize,
-    /// Counts every sample that any view encodes, once for each time.
-    encodings: Arc<AtomicU64>,
+    common: Arc<Common>,
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+/// What all views have in common.
+#[derive(Debug)]
+pub(super) struct Common {
+    /// Bytes of encoded frames that may wait for the slowest live subscriber of a view.
+    pub(super) max_backlog: AtomicU64,
+    pub(super) deflater: Deflater,
+    /// For pieces of history that a crowd reads.
+    pub(super) room: Arc<Room>,
+    /// Samples that were encoded since the start, each as often as it was.
+    pub(super) encodings: AtomicU64,
+}
+
+#[derive(Debug)]
 struct State {
     /// The projection of the schema met last.
     projection: Option<(u64, Arc<Projection>)>,
@@ -58,8 +67,7 @@ struct State {
     /// Encoded live samples, oldest first, without holes.
     live: VecDeque<Live>,
     live_bytes: usize,
-    /// Pieces of history that some subscriber is reading right now, by their first sample.
-    chunks: HashMap<u64, Weak<Chunk>>,
+    chunks: Chunks,
 }
 
 /// One encoded live sample.
@@ -85,32 +93,34 @@ pub(crate) enum Next {
     Dropped { resume_at: u64 },
 }
 
-/// One `history` message, shared by whoever reads the same part.
+/// Somebody who reads history: as long as there is one, the pieces are kept for others.
 #[derive(Debug)]
-pub(crate) struct Chunk {
-    /// The whole WebSocket frame.
-    pub(crate) frame: Bytes,
-    /// What its values stand for, in json those of its last sample; `None` before the very first.
-    pub(crate) schema: Option<Arc<Schema>>,
-    /// What left the ring before it could be read.
-    pub(crate) lost: Option<RangeInclusive<u64>>,
-    /// The sample after the last one here.
-    pub(crate) next_seq: u64,
-    /// Whether nothing newer had been taken.
-    pub(crate) complete: bool,
-    /// The number of the next sample when this was made.
-    as_of: u64,
+pub(crate) struct HistoryReader(Arc<View>);
+
+impl HistoryReader {
+    pub(crate) fn new(view: &Arc<View>) -> Self {
+        view.state().chunks.reader_comes();
+        Self(Arc::clone(view))
+    }
+}
+
+impl Drop for HistoryReader {
+    fn drop(&mut self) {
+        self.0.state().chunks.reader_leaves();
+    }
 }
 
 impl View {
-    pub(super) fn new(
-        wishes: Wishes,
-        hub: Hub,
-        deflater: Arc<Deflater>,
-        max_backlog: usize,
-        encodings: Arc<AtomicU64>,
-    ) -> Self {
-        Self { wishes, hub, deflater, max_backlog, encodings, state: Mutex::default() }
+    pub(super) fn new(wishes: Wishes, hub: Hub, common: Arc<Common>) -> Self {
+        let state = State {
+            projection: None,
+            schema_frame: None,
+            notice: None,
+            live: VecDeque::new(),
+            live_bytes: 0,
+            chunks: Chunks::new(Arc::clone(&common.room)),
+        };
+        Self { wishes, hub, common, state: Mutex::new(state) }
     }
 
     pub(crate) fn encoding(&self) -> Encoding {
@@ -144,7 +154,7 @@ impl View {
         }
         let bytes_a_sample =
             state.live.back().map_or(0, |live| live.frame.len() as u64 / (live.next_seq - live.first_seq));
-        if waiting > 1 && waiting * bytes_a_sample > self.max_backlog as u64 {
+        if waiting > 1 && waiting * bytes_a_sample > self.common.max_backlog.load(Ordering::Relaxed) {
             return Next::Dropped { resume_at: next_seq };
         }
         let found = Batch::from(&self.hub, self.wishes.buckets, seq, 1);
@@ -169,7 +179,7 @@ impl View {
         let mut text = Vec::with_capacity(state.live.back().map_or(1024, |live| live.frame.len() + 64));
         let projection = self.projection(state, item.schema());
         item.message(&projection, &mut text);
-        self.encodings.fetch_add(1, Ordering::Relaxed);
+        self.common.encodings.fetch_add(1, Ordering::Relaxed);
         let (frame, schema) = (self.frame(&text), Arc::clone(item.schema()));
         Live { first_seq, next_seq: item.next_seq(), frame, schema }
     }
@@ -188,7 +198,8 @@ impl View {
         }
         state.live_bytes += live.frame.len();
         state.live.push_back(live);
-        while state.live_bytes > self.max_backlog && state.live.len() > 1 {
+        let max_backlog = self.common.max_backlog.load(Ordering::Relaxed);
+        while state.live_bytes as u64 > max_backlog && state.live.len() > 1 {
             state.live_bytes -= state.live.pop_front().map_or(0, |live| live.frame.len());
         }
     }
@@ -196,13 +207,11 @@ impl View {
     /// The piece of history that begins with sample `seq`.
     pub(crate) fn history(&self, seq: u64) -> Arc<Chunk> {
         let mut state = self.state();
-        let shared = state.chunks.get(&seq).and_then(Weak::upgrade);
-        if let Some(chunk) = shared.filter(|chunk| !chunk.complete || chunk.as_of == self.hub.next_seq()) {
+        if let Some(chunk) = state.chunks.get(seq, self.hub.next_seq()) {
             return chunk;
         }
         let chunk = Arc::new(self.encode_chunk(&mut state, seq));
-        state.chunks.retain(|_, chunk| chunk.strong_count() > 0);
-        state.chunks.insert(seq, Arc::downgrade(&chunk));
+        state.chunks.insert(seq, &chunk);
         chunk
     }
 
@@ -239,7 +248,7 @@ impl View {
             }
             ends.push(text.len());
         }
-        self.encodings.fetch_add(ends.len() as u64, Ordering::Relaxed);
+        self.common.encodings.fetch_add(ends.len() as u64, Ordering::Relaxed);
         let last = ends.len().checked_sub(1).map(|last| &run.items[last]);
         // Json goes on over a change of the schema: what holds behind the chunk is that of its last sample.
         let schema = last.map(|last| Arc::clone(last.schema())).or(schema);
@@ -297,13 +306,14 @@ impl View {
             reason: "series_changed".into(),
             added: after.difference(&before).cloned().collect(),
             removed: before.difference(&after).cloned().collect(),
+            ..Notice::default()
         };
         (before != after).then(|| self.frame(&Message::Notice(notice).to_text()))
     }
 
     /// A whole message for everyone here.
     fn frame(&self, text: &[u8]) -> Bytes {
-        if self.wishes.is_compressed { self.deflater.text(text) } else { frame::text(text) }
+        if self.wishes.is_compressed { self.common.deflater.text(text) } else { frame::text(text) }
     }
 
     fn projection(&self, state: &mut State, schema: &Schema) -> Arc<Projection> {
@@ -322,11 +332,11 @@ impl View {
     }
 }
 
-/// Shortens a chunk that begins with sample `first` to end before a multiple of the alignment, or of
-/// a smaller power of two where it holds fewer samples.
+/// Shortens a chunk that begins with sample `first` to end before a multiple of the largest power of two that it has
+/// room for, so that subscribers who started at different samples share the later ones.
 fn align(ends: &mut Vec<usize>, first: u64) {
     let count = ends.len() as u64;
-    let alignment = MAX_ALIGNMENT.min(1 << count.ilog2());
+    let alignment = 1 << count.ilog2();
     let beyond = (first + count) % alignment;
     ends.truncate((count - beyond) as usize);
 }

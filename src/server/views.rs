@@ -8,7 +8,10 @@ use std::{
     },
 };
 
-use super::{stream::Deflater, view::View};
+use super::{
+    stream::Deflater,
+    view::{Common, View},
+};
 use crate::{
     bucket::Buckets,
     hub::Hub,
@@ -37,9 +40,7 @@ impl Wishes {
 #[derive(Debug)]
 pub(crate) struct Views {
     hub: Hub,
-    deflater: Arc<Deflater>,
-    max_backlog: usize,
-    encodings: Arc<AtomicU64>,
+    common: Arc<Common>,
     refusals: AtomicU64,
     in_use: Mutex<HashMap<Wishes, Weak<View>>>,
 }
@@ -56,15 +57,19 @@ pub(super) const MAX_CHOICES: usize = 256;
 pub(crate) struct TooManyViews;
 
 impl Views {
-    pub(crate) fn new(hub: Hub, max_backlog: usize) -> Self {
-        Self {
-            hub,
-            deflater: Arc::default(),
-            max_backlog,
-            encodings: Arc::default(),
-            refusals: AtomicU64::new(0),
-            in_use: Mutex::default(),
-        }
+    pub(crate) fn new(hub: Hub, max_backlog_bytes: u64) -> Self {
+        let common = Common {
+            max_backlog: AtomicU64::new(max_backlog_bytes),
+            deflater: Deflater::default(),
+            room: Arc::default(),
+            encodings: AtomicU64::new(0),
+        };
+        Self { hub, common: Arc::new(common), refusals: AtomicU64::new(0), in_use: Mutex::default() }
+    }
+
+    /// Changes how much may wait for one subscriber, in every view.
+    pub(crate) fn set_max_backlog(&self, bytes: u64) {
+        self.common.max_backlog.store(bytes, Ordering::Relaxed);
     }
 
     /// The view of this kind, which is new if nobody else looks at it.
@@ -78,15 +83,14 @@ impl Views {
             self.refusals.fetch_add(1, Ordering::Relaxed);
             return Err(TooManyViews);
         }
-        let (hub, deflater, encodings) = (self.hub.clone(), Arc::clone(&self.deflater), Arc::clone(&self.encodings));
-        let view = Arc::new(View::new(wishes.clone(), hub, deflater, self.max_backlog, encodings));
+        let view = Arc::new(View::new(wishes.clone(), self.hub.clone(), Arc::clone(&self.common)));
         in_use.insert(wishes, Arc::downgrade(&view));
         Ok(view)
     }
 
     /// Samples that were encoded since the start, in whatever view.
     pub(crate) fn encodings(&self) -> u64 {
-        self.encodings.load(Ordering::Relaxed)
+        self.common.encodings.load(Ordering::Relaxed)
     }
 
     /// Subscribers that were refused since the start, because theirs would have been one view too many.

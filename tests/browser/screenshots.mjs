@@ -1,7 +1,8 @@
 /**
  * Takes pictures of the dashboard, for its documentation and for whoever works on its looks:
  *   npm run screenshots -- OUTDIR [URL]
- * Without a URL it starts a daemon, gives the host some varied work and waits until there is something to see.
+ * Without a URL: of a daemon on this host, idle and at work, with a gap, with a restart and stale, and of a simulated
+ * host of 128 cores; at four widths, light and dark.
  */
 
 import { mkdirSync } from "node:fs";
@@ -9,15 +10,17 @@ import path from "node:path";
 import { closeBrowser, Visit } from "./harness/browser.js";
 import { Daemon } from "./harness/daemon.js";
 import { scratch, start } from "./harness/scratch.js";
+import { simulatedHost } from "./harness/simulated.js";
 
-const WIDTHS = [360, 768, 1440];
+const WIDTHS = [360, 768, 1440, 2560];
 const THEMES = /** @type {const} */ (["light", "dark"]);
-const HISTORY_MS = 4 * 60_000;
+const PAST_MS = Number(process.env.HOSTCAST_PAST_SECONDS ?? 150) * 1000;
+const HELD_UP_MS = 12_000;
+const MORE = `[collectors.network]\nexclude = []\n[labels]\nsite = "fra1"\nrole = "build"`;
 
 /** Bursts of each kind of work that the page has a chart for. */
 const WORK = `
-end=$(($(date +%s) + ${HISTORY_MS / 1000 + 60}))
-while [ $(date +%s) -lt $end ]; do
+while :; do
   timeout 6 sh -c 'while :; do :; done'
   sleep 5
   dd if=/dev/zero of="$1/work" bs=1M count=200 conv=fsync 2>/dev/null; rm -f "$1/work"
@@ -28,8 +31,7 @@ done`;
 
 /** Asks the daemon for itself over and over, now and then: traffic on the loopback interface. */
 const TRAFFIC = `
-end=$(($(date +%s) + ${HISTORY_MS / 1000 + 60}))
-while [ $(date +%s) -lt $end ]; do
+while :; do
   for burst in 1 2 3 4 5 6 7 8; do curl -s -o /dev/null "$1api/v1/samples?last=all"; sleep 0.4; done
   sleep 6
 done`;
@@ -41,36 +43,102 @@ if (!out) {
 }
 mkdirSync(out, { recursive: true });
 
-const url = given ?? (await atWork());
-for (const theme of THEMES) {
-  for (const width of WIDTHS) {
-    const visit = await Visit.open(url, {
-      viewport: { width, height: 900 },
-      colorScheme: theme,
-      deviceScaleFactor: width === 360 ? 2 : 1,
-    });
-    await visit.reaches("live");
-    // What is out of sight is not drawn, so all of it must be in sight.
-    const height = await visit.page.evaluate(() => document.documentElement.scrollHeight);
-    await visit.page.setViewportSize({ width, height });
-    await visit.takesMoreSamples(3);
-    const file = path.join(out, `${width}-${theme}.png`);
-    await visit.page.screenshot({ path: file });
-    console.log(file);
-    await visit.close();
-  }
+if (given) {
+  await series("given", given, "live");
+} else {
+  await ofAll();
 }
 await closeBrowser();
 process.exit(0);
 
-/** A daemon whose host has had something to do for a while. */
-async function atWork() {
-  const daemon = await Daemon.start({
-    more: `[collectors.network]\nexclude = []\n[labels]\nsite = "fra1"\nrole = "build"`,
+async function ofAll() {
+  const big = await simulatedHost(128, { interval: "1s" });
+  const idle = await Daemon.start({ interval: "1s", more: MORE });
+  console.log(`collecting ${PAST_MS / 1000} s of the past, with nothing to do`);
+  await sleep(PAST_MS);
+  await series("idle", idle.url, "live");
+  await series("128-cores", big.url, "live");
+  await idle.kill();
+  await big.kill();
+
+  const busy = await Daemon.start({ interval: "1s", heartbeat: "1m", more: MORE });
+  const work = [start("/bin/sh", ["-c", WORK, "work", scratch]), start("/bin/sh", ["-c", TRAFFIC, "traffic", busy.url])];
+  console.log(`collecting ${PAST_MS / 1000} s of the past, at work`);
+  await sleep(PAST_MS);
+  await series("load", busy.url, "live");
+  busy.signal("SIGSTOP");
+  await sleep(HELD_UP_MS);
+  busy.signal("SIGCONT");
+  await sleep(HELD_UP_MS);
+  await series("gap", busy.url, "live");
+  await stale(busy);
+  work.forEach((child) => child.kill("SIGKILL"));
+}
+
+/** @param {Daemon} daemon */
+async function stale(daemon) {
+  for (const theme of THEMES) {
+    const visit = await opened(daemon.url, 1440, theme);
+    daemon.signal("SIGSTOP");
+    await visit.reaches("stale");
+    await sleep(8000);
+    await shoot(visit, `stale-1440-${theme}`);
+    daemon.signal("SIGCONT");
+    await visit.reaches("live");
+    await visit.close();
+  }
+}
+
+/**
+ * @param {string} name
+ * @param {string} url
+ * @param {string} state
+ */
+async function series(name, url, state) {
+  for (const theme of THEMES) {
+    for (const width of WIDTHS) {
+      const visit = await opened(url, width, theme);
+      await visit.reaches(state);
+      await shoot(visit, `${name}-${width}-${theme}`);
+      await visit.close();
+    }
+  }
+}
+
+/**
+ * @param {string} url
+ * @param {number} width
+ * @param {"light" | "dark"} colorScheme
+ */
+async function opened(url, width, colorScheme) {
+  const phone = width === 360;
+  const visit = await Visit.open(url, {
+    viewport: { width, height: 900 },
+    colorScheme,
+    deviceScaleFactor: phone ? 2 : 1,
+    isMobile: phone,
+    hasTouch: phone,
   });
-  start("/bin/sh", ["-c", WORK, "work", scratch]);
-  start("/bin/sh", ["-c", TRAFFIC, "traffic", daemon.url]);
-  console.log(`${daemon.url} collects ${HISTORY_MS / 1000} s of history`);
-  await new Promise((resolve) => setTimeout(resolve, HISTORY_MS));
-  return daemon.url;
+  await visit.reaches("live");
+  return visit;
+}
+
+/**
+ * @param {Visit} visit
+ * @param {string} name
+ */
+async function shoot(visit, name) {
+  const { page } = visit;
+  // What is out of sight is not drawn, so all of it must be in sight.
+  const height = await page.evaluate(() => document.documentElement.scrollHeight);
+  await page.setViewportSize({ width: page.viewportSize()?.width ?? 1440, height });
+  await sleep(1500);
+  const file = path.join(out, `${name}.png`);
+  await page.screenshot({ path: file });
+  console.log(file);
+}
+
+/** @param {number} ms */
+function sleep(ms) {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }

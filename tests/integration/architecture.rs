@@ -84,6 +84,12 @@ fn http_is_spoken_by_the_server_only() {
 }
 
 #[test]
+fn encryption_is_known_where_sockets_are_taken_and_written_only() {
+    let places = ["server/tls.rs", "server/handshake.rs", "server/stream/", "client/tls.rs"];
+    only(&["rustls", "tokio_rustls"], &places);
+}
+
+#[test]
 fn sockets_are_waited_for_by_the_stream_only() {
     only(&["mio"], &["server/stream.rs", "server/stream/"]);
 }

@@ -178,7 +178,7 @@ fn the_version_names_the_commit_where_it_is_known() {
 
 #[test]
 fn each_help_has_examples_and_exit_codes() {
-    for arguments in [&["--help"][..], &["serve", "--help"], &["check", "--help"]] {
+    for arguments in [&["--help"][..], &["serve", "--help"], &["check", "--help"], &["token", "--help"]] {
         let (code, stdout, _) = run(&mut hostcast(arguments));
         assert_eq!(code, Some(0));
         assert!(stdout.contains("Examples:\n  hostcast ") && stdout.contains("78 the configuration"), "{stdout}");
@@ -189,5 +189,26 @@ fn each_help_has_examples_and_exit_codes() {
 fn wrong_usage_ends_with_2() {
     for arguments in [&[][..], &["observe"], &["serve", "--colour"], &["check", "a", "b"]] {
         assert_eq!(run(&mut hostcast(arguments)).0, Some(2), "{arguments:?}");
+    }
+}
+
+#[test]
+fn an_address_that_others_can_reach_is_refused_in_one_line_that_says_what_to_do() {
+    let (_folder, path) = file("");
+    let line = |listen: &str| {
+        format!(
+            "--listen: server.listen: others can reach {listen}, and nothing asks who they are: set server.auth = \"token\" \
+             and make one with `hostcast token add NAME`, or set \"none\" if everyone may read\n"
+        )
+    };
+    for listen in ["0.0.0.0:0", "[::]:0", "192.0.2.7:7117"] {
+        for command in ["serve", "check"] {
+            let mut refused = hostcast(&[command, "--config", &path, "--listen", listen]);
+            assert_eq!(run(&mut refused), (Some(78), String::new(), line(listen)), "{command}");
+        }
+        for auth in ["token", "none"] {
+            let mut allowed = hostcast(&["check", "--config", &path, "--listen", listen]);
+            assert_eq!(run(allowed.env("HOSTCAST_SERVER_AUTH", auth)).0, Some(0));
+        }
     }
 }

@@ -178,7 +178,7 @@ fn curl_follows_the_feed() {
     let url = format!("http://{}/api/v1/samples?format=ndjson&follow=true&last=none", daemon.address);
     let mut command = Command::new("curl");
     let Ok(mut curl) = command.args(["-sN", &url]).stdin(Stdio::null()).stdout(Stdio::piped()).spawn() else {
-        println!("skipped: curl is not installed");
+        crate::support::skipped("curl is not installed");
         return;
     };
     let lines = std::io::BufReader::new(curl.stdout.take().unwrap()).lines();
@@ -371,6 +371,50 @@ fn the_dashboard_is_inside_and_asks_nobody_else() {
     let asset = http.get(&format!("/{}", script(&page)));
     assert_eq!(asset.status, 200);
     assert_eq!(asset.header("cache-control"), Some("public, max-age=31536000, immutable"));
+}
+
+#[test]
+fn the_dashboard_may_reach_and_be_framed_by_just_those_whom_the_configuration_names() {
+    let config = "[dashboard]\nhosts = [\"https://b.example:7117/prefix/\", \"http://10.0.0.3:7117/\"]\n\
+                  frame_ancestors = [\"https://wiki.example\"]\n";
+    let daemon = TestDaemon::with(config);
+    let page = daemon.http().get("/");
+    assert_eq!(
+        page.header("content-security-policy").unwrap(),
+        "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors https://wiki.example; \
+         connect-src 'self' https://b.example:7117 wss://b.example:7117 http://10.0.0.3:7117 ws://10.0.0.3:7117"
+    );
+    assert_eq!(page.header("x-frame-options"), None, "it would forbid what the policy allows");
+    assert!(page.text().contains("<html data-hosts=\"https://b.example:7117/prefix/ http://10.0.0.3:7117/\" "));
+    let script = script(&page);
+    assert_eq!(daemon.http().get(&format!("/{script}")).status, 200);
+
+    let plain = TestDaemon::start().http().get("/");
+    assert_eq!(plain.header("x-frame-options"), Some("DENY"));
+    assert!(!plain.text().contains("data-hosts"));
+}
+
+#[test]
+fn the_status_shows_the_configuration_in_force() {
+    let daemon = TestDaemon::with("[sampler]\ninterval = \"100ms\"\n[labels]\nsite = \"fra1\"\n");
+    let status = daemon.status();
+    let config: toml::Table = status["config"].as_str().unwrap().parse().unwrap();
+    assert_eq!(config["sampler"]["interval"].as_str(), Some("100ms"));
+    assert_eq!(config["labels"]["site"].as_str(), Some("fra1"));
+    assert_eq!(config["history"]["window"].as_str(), Some("15m"), "defaults are told, too");
+}
+
+/// It is an example, a program of its own: nothing of it may get into the one that is released.
+#[test]
+fn no_simulated_host_is_in_the_program() {
+    let holds = |program: &std::path::Path| {
+        let bytes = std::fs::read(program).unwrap();
+        bytes.windows(14).any(|window| window == b"simulated-host")
+    };
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_hostcast"));
+    assert!(!holds(program));
+    let simulated = program.with_file_name("examples").join("simulated_host");
+    assert!(!simulated.exists() || holds(&simulated), "the name to look for has changed");
 }
 
 #[test]

@@ -5,22 +5,32 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test, in helpers too")]
 
+mod access;
 mod architecture;
 mod client;
 mod clients;
 mod compression;
 mod config;
 mod examples;
+mod fairness;
 mod firewall;
 mod folded;
-mod frames;
 mod http;
 mod limits;
 mod record;
+mod reload;
+mod requests;
 mod resume;
+mod rfc6455;
 mod sampling;
+mod service;
 mod shutdown;
 mod signs_of_life;
 mod slow;
+mod soak;
 mod stream;
 mod support;
+mod system;
+mod tls;
+mod tokens;
+mod units;

@@ -95,7 +95,7 @@ fn libfaketime() -> Option<PathBuf> {
 #[test]
 fn a_step_of_the_wall_clock_disturbs_neither_cadence_nor_seq() {
     let Some(library) = libfaketime() else {
-        println!("skipped: libfaketime is not installed");
+        crate::support::skipped("libfaketime is not installed");
         return;
     };
     let config = "[sampler]\ninterval = \"100ms\"\n[history]\nwindow = \"15m\"\n";
@@ -288,7 +288,7 @@ fn may_make_networks() -> bool {
 #[test]
 fn series_come_and_go_with_their_interface() {
     if !may_make_networks() {
-        println!("skipped: needs root, unshare and ip, and a kernel with veth");
+        crate::support::skipped("needs root, unshare and ip, and a kernel with veth");
         return;
     }
     let folder = tempfile::tempdir().unwrap();

@@ -15,6 +15,7 @@ use hostcast::{
     daemon::{Daemon, DaemonError},
     protocol::{Bye, Message},
     sample::Series,
+    service::{Inherited, ServiceManager},
 };
 use rustix::{
     fs::OFlags,
@@ -104,7 +105,8 @@ fn a_second_signal_ends_it_at_once() {
 /// What `hostcast serve` says when it cannot listen there.
 fn cannot_listen(listen: &str) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hostcast"));
-    let output = command.args(["serve", "--log-level", "error", "--listen", listen]).env_clear().output().unwrap();
+    command.args(["serve", "--log-level", "error", "--listen", listen]);
+    let output = command.env_clear().env("HOSTCAST_SERVER_AUTH", "none").output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(output.stdout, b"");
     let stderr = String::from_utf8(output.stderr).unwrap();
@@ -190,8 +192,9 @@ fn a_sampler_that_dies_takes_the_daemon_with_it_and_says_why() {
     let mortal = Scheduled { collector: Box::new(Mortal { readings: 0 }), every: None };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let ended = runtime.block_on(async {
-        let daemon = Daemon::with_collectors(&config, vec![mortal]).unwrap();
-        daemon.run(std::future::pending()).await
+        let host = hostcast::collector::read_host();
+        let daemon = Daemon::with_collectors(&config, Inherited::default(), host, vec![mortal]).unwrap();
+        daemon.run(ServiceManager::default(), None, std::future::pending()).await
     });
     let Err(DaemonError::Died(last_words)) = ended else { panic!("{ended:?}") };
     assert_eq!(last_words, "thread \"sampler\" panicked: memento mori");

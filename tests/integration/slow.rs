@@ -90,6 +90,8 @@ fn a_history_that_leaves_the_ring_while_it_is_read_is_named_too() {
 fn stalled(stall_timeout: Duration) -> (Pour, Feed) {
     let mut pour = Pour::with(|config| {
         config.server.limits.stall_timeout = stall_timeout;
+        // Who reads nothing answers no pings: that must not be what ends it.
+        config.server.limits.ping_interval = Duration::from_secs(1);
         // Nothing shall be dropped: what waits has to be enough to fill the socket.
         config.server.limits.max_backlog_bytes = 1 << 30;
     });

@@ -1,5 +1,7 @@
 //! What the tests stand on: a daemon, a server without a sampler, and clients for both.
 
+use std::io::Write as _;
+
 mod account;
 mod daemon;
 mod feed;
@@ -8,6 +10,7 @@ mod pour;
 mod proxy;
 mod random;
 mod raw;
+mod scene;
 mod wire;
 
 pub(crate) use self::{
@@ -19,6 +22,7 @@ pub(crate) use self::{
     proxy::{Fault, Proxy},
     random::Random,
     raw::{Raw, opcode},
+    scene::Scene,
     wire::{Address, PATIENCE, Wire},
 };
 
@@ -32,4 +36,10 @@ pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
         assert!(started.elapsed() < PATIENCE, "did not happen: {what}");
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
+}
+
+/// Says that a test cannot run here, and why.
+pub(crate) fn skipped(why: &str) {
+    // Not `println`, which the runner swallows where a test passes.
+    let _ = writeln!(std::io::stderr(), "skipped: {why}");
 }

@@ -18,6 +18,8 @@ import { decode } from "./protocol.js";
  * @property {() => number} now  milliseconds, never going back
  * @property {(ms: number, then: () => void) => () => void} after  returns its own cancelling
  * @property {() => number} random
+ * @property {() => Promise<string | null>} refusal  why the server lets nobody in, null if it does or
+ *   cannot be reached: a browser does not tell why a handshake failed
  */
 
 /** Codes by which the server says that trying again is no use. */
@@ -47,17 +49,21 @@ const RESUME_ATTEMPTS = 4;
  * Relative to the page, so that a reverse proxy may serve it under any prefix.
  * @param {string} page  the page's own URL
  * @param {string | null} since  `<epoch>:<seq>`
+ * @param {string} [wishes]  more of the query
  */
-export function streamUrl(page, since) {
+export function streamUrl(page, since, wishes = "") {
   const url = new URL("api/v1/stream", page);
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
   // Not through searchParams: it would escape the colon, which the query grammar allows.
-  url.search = since === null ? "history=15m" : `since=${since}`;
+  // As much as the page holds; a daemon that keeps less sends what it has.
+  url.search = (since === null ? "history=1h" : `since=${since}`) + wishes;
+  url.hash = "";
   return url.href;
 }
 
 export class Connection {
   #page;
+  #wishes;
   #resumeFrom;
   #onMessage;
   #onLink;
@@ -79,13 +85,15 @@ export class Connection {
   /**
    * @param {object} wiring
    * @param {string} wiring.page
+   * @param {string} [wiring.wishes]  more of the stream's query
    * @param {() => string | null} wiring.resumeFrom
    * @param {(message: Message, text: string) => void} wiring.onMessage
    * @param {(link: Link) => void} wiring.onLink
    * @param {Surroundings} wiring.around
    */
-  constructor({ page, resumeFrom, onMessage, onLink, around }) {
+  constructor({ page, wishes = "", resumeFrom, onMessage, onLink, around }) {
     this.#page = page;
+    this.#wishes = wishes;
     this.#resumeFrom = resumeFrom;
     this.#onMessage = onMessage;
     this.#onLink = onLink;
@@ -111,7 +119,7 @@ export class Connection {
     this.#cancelTimer();
     this.#waiting = false;
     const since = this.#failedResumes < RESUME_ATTEMPTS ? this.#resumeFrom() : null;
-    const socket = this.#around.connect(streamUrl(this.#page, since));
+    const socket = this.#around.connect(streamUrl(this.#page, since, this.#wishes));
     this.#socket = socket;
     this.#resuming = since !== null;
     this.#heardAt = this.#around.now();
@@ -178,6 +186,7 @@ export class Connection {
     }
     if (Number.isNaN(this.#openedAt)) {
       this.#failedResumes = this.#resuming ? this.#failedResumes + 1 : 0;
+      this.#askWhy();
     }
     if (this.#around.now() - this.#openedAt >= STEADY_MS) {
       this.#backoff.reset();
@@ -186,5 +195,14 @@ export class Connection {
     this.#waiting = true;
     this.#onLink({ phase: "reconnecting", detail: reason });
     this.#cancelTimer = this.#around.after(wait, () => this.#open());
+  }
+
+  async #askWhy() {
+    const refusal = await this.#around.refusal();
+    if (refusal !== null && this.#waiting) {
+      this.#cancelTimer();
+      this.#waiting = false;
+      this.#onLink({ phase: "ended", detail: refusal });
+    }
   }
 }

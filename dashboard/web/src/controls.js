@@ -1,67 +1,141 @@
 /**
- * What a viewer can set: the time shown, pause, and the theme. Choices outlive the page.
+ * What a viewer can set, by pointer and by key. Choices outlive the page.
  */
 
 import { byId } from "./dom.js";
+import { copy, flash } from "./clipboard.js";
+import { SPANS } from "./shown.js";
+import { recall, remember } from "./storage.js";
+import { countNetworkInBytes } from "./units.js";
 
 const WINDOW_KEY = "hostcast.window";
 const THEME_KEY = "hostcast.theme";
-const DEFAULT_SPAN = "300000";
+const UNIT_KEY = "hostcast.unit";
 
 export class Controls {
+  #shown;
+  #now;
   #window = byId("window", HTMLFieldSetElement);
   #pause = byId("pause", HTMLButtonElement);
+  #behind = byId("behind", HTMLButtonElement);
+  #unit = byId("unit", HTMLButtonElement);
+  #link = byId("link", HTMLButtonElement);
   #theme = byId("theme", HTMLSelectElement);
-
-  /** @type {number | "all"} */
-  span = "all";
-  paused = false;
+  #raw = byId("raw", HTMLDetailsElement);
 
   /**
-   * @param {object} reactions
-   * @param {() => void} reactions.onChange  the span or pause
-   * @param {() => void} reactions.onTheme
+   * @param {import("./shown.js").Shown} shown
+   * @param {() => number} now  of the host's clock
+   * @param {() => void} onLook  the theme or a unit has changed
    */
-  constructor({ onChange, onTheme }) {
-    this.#useSpan(recall(WINDOW_KEY) ?? DEFAULT_SPAN);
+  constructor(shown, now, onLook) {
+    this.#shown = shown;
+    this.#now = now;
     this.#window.addEventListener("change", (event) => {
       const { value } = /** @type {HTMLInputElement} */ (event.target);
-      remember(WINDOW_KEY, value);
-      this.#useSpan(value);
-      onChange();
+      this.#choose(value);
     });
-
-    const toggle = () => {
-      this.paused = !this.paused;
-      this.#pause.setAttribute("aria-pressed", String(this.paused));
-      this.#pause.textContent = this.paused ? "Resume" : "Pause";
-      onChange();
-    };
-    this.#pause.addEventListener("click", toggle);
-    document.addEventListener("keydown", (event) => {
-      const target = /** @type {Element} */ (event.target);
-      // Space has its own meaning on these: it presses, picks or scrolls.
-      const taken = target.closest("button, input, select, summary, a, ol");
-      if (event.key === " " && !taken && !event.repeat) {
-        event.preventDefault();
-        toggle();
-      }
+    this.#pause.addEventListener("click", () => this.#togglePause());
+    this.#behind.addEventListener("click", () => shown.live());
+    this.#link.addEventListener("click", async () => {
+      flash(this.#link, (await copy(location.href)) ? "Copied" : "See the address");
     });
-
     this.#theme.value = useTheme(recall(THEME_KEY));
     this.#theme.addEventListener("change", () => {
       remember(THEME_KEY, useTheme(this.#theme.value));
-      onTheme();
+      onLook();
     });
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", onTheme);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", onLook);
+    const drawUnit = () => {
+      const inBytes = recall(UNIT_KEY) === "bytes";
+      countNetworkInBytes(inBytes);
+      this.#unit.textContent = inBytes ? "B/s" : "bit/s";
+    };
+    this.#unit.addEventListener("click", () => {
+      remember(UNIT_KEY, recall(UNIT_KEY) === "bytes" ? "" : "bytes");
+      drawUnit();
+      onLook();
+    });
+    drawUnit();
+    byId("open-help", HTMLButtonElement).addEventListener("click", () => byId("help", HTMLDialogElement).showModal());
+    document.addEventListener("keydown", (event) => this.#press(event));
+    this.reflect();
+  }
+
+  /** The window that was chosen last, for whoever comes without a link. */
+  static recallSpan() {
+    const span = recall(WINDOW_KEY) ?? "";
+    return SPANS.includes(span) ? Number(span) || "all" : 300_000;
+  }
+
+  /** Shows what is chosen. */
+  reflect() {
+    const { zoom, span, heldAt } = this.#shown;
+    for (const radio of this.#window.querySelectorAll("input")) {
+      radio.checked = zoom === null && radio.value === String(span);
+    }
+    const isPaused = heldAt !== null;
+    this.#pause.setAttribute("aria-pressed", String(isPaused));
+    this.#pause.textContent = isPaused ? "Resume" : "Pause";
+  }
+
+  /**
+   * @param {string | null} text  how far behind the picture is, null for not at all
+   */
+  tellBehind(text) {
+    this.#behind.hidden = text === null;
+    if (text !== null && this.#behind.textContent !== text) {
+      this.#behind.textContent = text;
+    }
   }
 
   /** @param {string} value */
-  #useSpan(value) {
-    for (const radio of this.#window.querySelectorAll("input")) {
-      radio.checked = radio.value === value;
+  #choose(value) {
+    remember(WINDOW_KEY, value);
+    this.#shown.choose(Number(value) || "all");
+  }
+
+  #togglePause() {
+    if (this.#shown.heldAt === null) {
+      this.#shown.pause(this.#now());
+    } else {
+      this.#shown.live();
     }
-    this.span = Number(value) > 0 ? Number(value) : "all";
+  }
+
+  /** @param {KeyboardEvent} event */
+  #press(event) {
+    const target = /** @type {Element} */ (event.target);
+    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || document.querySelector("dialog[open]")) {
+      return;
+    }
+    // Space has its own meaning on these: it presses, picks or scrolls. Letters have one where there is a choice.
+    if (event.key === " " ? target.closest("button, input, select, summary, a, ol") : target.closest("select")) {
+      return;
+    }
+    const span = SPANS[Number(event.key) - 1];
+    /** @type {Record<string, () => void>} */
+    const keys = {
+      " ": () => this.#togglePause(),
+      l: () => this.#shown.live(),
+      b: () => this.#unit.click(),
+      c: () => this.#link.click(),
+      s: () => byId("open-drawer", HTMLButtonElement).click(),
+      "?": () => byId("open-help", HTMLButtonElement).click(),
+      r: () => {
+        this.#raw.open = !this.#raw.open;
+        this.#raw.scrollIntoView({ block: "nearest" });
+      },
+      t: () => {
+        this.#theme.selectedIndex = (this.#theme.selectedIndex + 1) % this.#theme.length;
+        this.#theme.dispatchEvent(new Event("change"));
+      },
+    };
+    const act = span && event.key !== " " ? () => this.#choose(span) : keys[event.key];
+    if (act) {
+      event.preventDefault();
+      act();
+    }
   }
 }
 
@@ -76,28 +150,4 @@ function useTheme(theme) {
   }
   delete document.documentElement.dataset.theme;
   return "auto";
-}
-
-/**
- * Storage may be forbidden; then choices last as long as the page.
- * @param {string} key
- */
-function recall(key) {
-  try {
-    return localStorage.getItem(key);
-  } catch {
-    return null;
-  }
-}
-
-/**
- * @param {string} key
- * @param {string} value
- */
-function remember(key, value) {
-  try {
-    localStorage.setItem(key, value);
-  } catch {
-    // Not kept: see `recall`.
-  }
 }

@@ -1,11 +1,12 @@
 /**
- * Filesystems as bars: they change too slowly for a line to say anything.
+ * Filesystems as bars: they change too slowly for a line to say anything, so the pace is in words.
  */
 
 import { element, setText } from "./dom.js";
 import { readingOf } from "./lines.js";
+import { foldable } from "./sections.js";
 import { named, valuesOf } from "./selection.js";
-import { bytes, percent, text } from "./units.js";
+import { byteRate, bytes, duration, percent, text } from "./units.js";
 
 /**
  * @typedef {import("./store.js").Store} Store
@@ -16,6 +17,7 @@ import { bytes, percent, text } from "./units.js";
  * @property {HTMLElement} root
  * @property {HTMLElement} fill
  * @property {HTMLElement} figures
+ * @property {HTMLElement} pace
  * @property {HTMLElement} meter
  * @property {Column[]} used
  * @property {Column[]} free
@@ -28,6 +30,10 @@ const STATE = "system.filesystem.state";
 
 /** From here on a bar is marked, and says so in words. */
 const NEARLY_FULL = 0.9;
+/** Less of the past says nothing about a pace. */
+const LEAST_MS = 60_000;
+/** A pace at which it takes longer than this to fill is none worth telling. */
+const FARTHEST_SECONDS = 365 * 86_400;
 
 export class Filesystems {
   #store;
@@ -43,29 +49,24 @@ export class Filesystems {
    */
   constructor(parent, store) {
     this.#store = store;
-    this.#card = element(
-      "article",
-      { class: "card", testid: "filesystems", hidden: true, attributes: { "aria-labelledby": "title-filesystems" } },
-      [
-        element("header", { class: "card-head" }, [
-          element("h2", { text: "Filesystems", attributes: { id: "title-filesystems" } }),
-        ]),
-        this.#list,
-      ],
+    this.#card = foldable(
+      "filesystems",
+      "Filesystems",
+      element("article", { class: "card", testid: "filesystems", attributes: { "aria-label": "Filesystems" } }, [this.#list]),
     );
     parent.append(this.#card);
   }
 
   /** @param {View} view */
   draw(view) {
-    const { rows, revision } = this.#store;
+    const { revision } = this.#store;
     if (revision !== this.#revision) {
       this.#revision = revision;
       this.#rebuild();
     }
     for (const bar of this.#bars) {
       const read = (/** @type {Column[]} */ columns) =>
-        view.last < 0 ? NaN : readingOf(columns, rows, view.last);
+        view.last < 0 ? NaN : readingOf(columns, view.last);
       const used = read(bar.used);
       // As df does it: what only root may use counts on neither side.
       const usable = Number.isNaN(read(bar.free)) ? read(bar.limit) : used + read(bar.free);
@@ -80,12 +81,39 @@ export class Filesystems {
         bar.figures,
         `${state}${text(bytes(used))} used · ${text(bytes(usable - used))} free · ${text(percent(ratio))}`,
       );
+      setText(bar.pace, this.#pace(bar.used, view.last, usable - used));
     }
     this.#card.hidden = this.#bars.every(({ root }) => root.hidden);
   }
 
+  /**
+   * How fast it fills, from the oldest sample that is held to the one that is shown.
+   * @param {Column[]} columns
+   * @param {number} last
+   * @param {number} free
+   */
+  #pace(columns, last, free) {
+    const { rows } = this.#store;
+    let first = rows.first;
+    while (first < last && Number.isNaN(readingOf(columns, first))) {
+      first += 1;
+    }
+    const spanMs = rows.time[last] - rows.time[first];
+    if (last < 0 || !(spanMs >= LEAST_MS)) {
+      return "";
+    }
+    const perSecond = ((readingOf(columns, last) - readingOf(columns, first)) / spanMs) * 1000;
+    const over = `over the last ${duration(spanMs / 1000)}`;
+    if (!(Math.abs(perSecond) >= 1) || free / perSecond > FARTHEST_SECONDS) {
+      return `steady ${over}`;
+    }
+    return perSecond > 0
+      ? `fills by ${text(byteRate(perSecond))} ${over} · full in ${duration(free / perSecond)}`
+      : `empties by ${text(byteRate(-perSecond))} ${over}`;
+  }
+
   #rebuild() {
-    const columns = [...this.#store.columns.values()];
+    const { columns } = this.#store;
     const usage = named(columns, USAGE);
     const limits = named(columns, "system.filesystem.limit");
     this.#bars = valuesOf([...usage, ...limits], MOUNTPOINT).map((mountpoint) => {
@@ -93,6 +121,7 @@ export class Filesystems {
       const inState = (state) => named(usage, USAGE, { [MOUNTPOINT]: mountpoint, [STATE]: state });
       const fill = element("div", { class: "bar-fill" });
       const figures = element("span", { class: "bar-figures", text: "–" });
+      const pace = element("span", { class: "bar-pace" });
       const meter = element(
         "div",
         {
@@ -105,11 +134,13 @@ export class Filesystems {
         element("span", { class: "bar-label", text: mountpoint }),
         figures,
         meter,
+        pace,
       ]);
       return {
         root,
         fill,
         figures,
+        pace,
         meter,
         used: inState("used"),
         free: inState("free"),

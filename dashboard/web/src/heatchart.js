@@ -1,156 +1,110 @@
 /**
  * One row of cells a core, time from left to right: what lines cannot show for more than a few.
- * It is a uPlot with nothing plotted, so that axes, crosshair and gaps are those of all charts.
  */
 
-import uPlot from "uplot";
 import { channels } from "./palette.js";
-import { CHART_HEIGHT, frame } from "./plotframe.js";
 
 /**
  * @typedef {import("./rows.js").Column} Column
  * @typedef {import("./store.js").Store} Store
  * @typedef {import("./view.js").View} View
+ * @typedef {import("./plot.js").Plot} Plot
  */
 
 const SHADES = 64;
-/** Narrower cells than this many device pixels cost time and show nothing. */
+/** Narrower cells than this cost time and show nothing. */
 const CELL_PIXELS = 2;
 
-export class HeatChart {
-  #store;
-  #columns;
-  #chart;
-  /** @type {View | null} */
-  #view = null;
-  #image = document.createElement("canvas");
-  /** @type {Uint32Array | null} */
-  #shades = null;
+const image = document.createElement("canvas");
+/** @type {Uint32Array | null} */
+let shades = null;
 
-  /**
-   * @param {HTMLElement} body
-   * @param {Store} store
-   * @param {Column[]} columns  ratios, the first on top
-   * @param {(time: number | null, column: Column | null) => void} onCursor  what is under the
-   *   pointer; no column where the crosshair was moved from another chart
-   */
-  constructor(body, store, columns, onCursor) {
-    this.#store = store;
-    this.#columns = columns;
-    const options = frame({
-      width: body.clientWidth,
-      range: () => [0, columns.length],
-      label: (value) => (Number.isInteger(value) && value < columns.length ? String(value) : ""),
-      steps: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024],
-      breaks: () => store.breaks,
-      onCursor: (u) => {
-        const at = u.cursor.idx;
-        const pointed = body.matches(":hover") ? Math.floor(u.posToVal(u.cursor.top ?? -1, "y")) : -1;
-        onCursor(at == null ? null : u.data[0][at], columns[pointed] ?? null);
-      },
-    });
-    options.scales.y = { ...options.scales.y, dir: -1 };
-    options.axes?.forEach((axis) => {
-      axis.grid = { show: false };
-    });
-    options.series = [{}, { show: true, width: 0, points: { show: false } }];
-    options.cursor = { ...options.cursor, points: { show: false } };
-    options.hooks = { ...options.hooks, drawClear: [(u) => this.#drawCells(u)] };
-    this.#chart = new uPlot(options, [[], []], body);
-  }
+/** To be called when the theme changed. */
+export function forgetShades() {
+  shades = null;
+}
 
-  /** @param {View} view */
-  draw(view) {
-    this.#view = view;
-    const times = Array.from(this.#store.rows.time.subarray(view.first, view.end));
-    this.#chart.batch(() => {
-      this.#chart.setData([times, times.map(() => null)], false);
-      this.#chart.setScale("x", { min: view.from, max: view.to });
-    });
-  }
-
-  /** @param {number} width */
-  resize(width) {
-    this.#chart.setSize({ width, height: CHART_HEIGHT });
-  }
-
-  repaint() {
-    this.#shades = null;
-    this.#chart.redraw(false);
-  }
-
-  destroy() {
-    this.#chart.destroy();
-  }
-
-  /**
-   * Paints into an image with one pixel a cell, then stretches that over the plot: for 256 cores
-   * this is a hundred times cheaper than as many rectangles.
-   * @param {uPlot} u
-   */
-  #drawCells(u) {
-    const view = this.#view;
-    if (!view || view.end <= view.first) {
-      return;
-    }
-    const { ctx, bbox } = u;
-    const { intervalMs } = this.#store;
-    const perPixel = (view.to - view.from) / bbox.width;
+/**
+ * Paints into an image with one pixel a cell, then stretches that over the plot: for 256 cores
+ * this is a hundred times cheaper than as many rectangles.
+ * @param {Plot} plot
+ * @param {Column[]} columns  ratios, the first on top
+ * @param {Store} store
+ * @param {View} view
+ * @param {import("./store.js").Break[]} breaks
+ */
+export function drawHeat(plot, columns, store, view, breaks) {
+  const step = 2 ** Math.max(0, Math.ceil(Math.log2((columns.length * 16) / Math.max(1, plot.height - 28))));
+  const ticks = columns.flatMap((_, core) => (core % step === 0 ? { value: core + 0.5, label: String(core) } : []));
+  plot.draw(view, { min: 0, max: columns.length, down: true, ticks }, breaks, () => {
+    const cellMs = Math.max(store.intervalMs, (CELL_PIXELS * (view.to - view.from)) / plot.pixels);
     // Cells lie on multiples of their width, so that the picture moves without shimmering.
-    const cellMs = Math.max(intervalMs, CELL_PIXELS * perPixel);
     const firstCell = Math.floor(view.from / cellMs);
     const width = Math.ceil(view.to / cellMs) - firstCell;
-    const height = this.#columns.length;
-    this.#image.width = width;
-    this.#image.height = height;
-    const image = this.#image.getContext("2d");
-    if (!image || width <= 0) {
+    const context = image.getContext("2d");
+    if (!context || width <= 0 || view.end <= view.first) {
       return;
     }
-    const cells = image.createImageData(width, height);
-    this.#fill(new Uint32Array(cells.data.buffer), width, firstCell, cellMs, view);
-    image.putImageData(cells, 0, 0);
+    image.width = width;
+    image.height = columns.length;
+    const cells = context.createImageData(width, columns.length);
+    fillCells(new Uint32Array(cells.data.buffer), width, columns, store, view, firstCell, cellMs);
+    context.putImageData(cells, 0, 0);
+    const left = plot.x(firstCell * cellMs);
+    const right = plot.x((firstCell + width) * cellMs);
+    plot.context.imageSmoothingEnabled = false;
+    plot.context.drawImage(image, left, plot.y(0), right - left, plot.y(columns.length) - plot.y(0));
+  });
+}
 
-    const left = u.valToPos(firstCell * cellMs, "x", true);
-    const right = u.valToPos((firstCell + width) * cellMs, "x", true);
-    ctx.save();
-    ctx.beginPath();
-    ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
-    ctx.clip();
-    ctx.imageSmoothingEnabled = false;
-    ctx.drawImage(this.#image, left, bbox.top, right - left, bbox.height);
-    ctx.restore();
+/**
+ * A sample tells of the time since the sample before it, so it fills the cells of that span; where
+ * several fall into one cell, that shows their mean.
+ * @param {Uint32Array} cells  row by row
+ * @param {number} width
+ * @param {Column[]} columns
+ * @param {Store} store
+ * @param {View} view
+ * @param {number} firstCell
+ * @param {number} cellMs
+ */
+function fillCells(cells, width, columns, { rows, intervalMs }, view, firstCell, cellMs) {
+  const ramp = (shades ??= readShades());
+  const from = new Int32Array(view.end - view.first);
+  const to = new Int32Array(view.end - view.first);
+  for (let row = view.first; row < view.end; row += 1) {
+    if (rows.isBreak(row)) {
+      continue;
+    }
+    const joined = row > rows.first && !rows.isBreak(row - 1);
+    const since = joined ? rows.time[row - 1] : rows.time[row] - intervalMs;
+    const at = row - view.first;
+    from[at] = Math.max(0, Math.round(since / cellMs) - firstCell);
+    to[at] = Math.min(width, Math.max(Math.round(rows.time[row] / cellMs) - firstCell, from[at] + 1));
   }
-
-  /**
-   * A sample tells of the time since the sample before it, so it fills the cells of that span.
-   * @param {Uint32Array} cells  row by row
-   * @param {number} width
-   * @param {number} firstCell
-   * @param {number} cellMs
-   * @param {View} view
-   */
-  #fill(cells, width, firstCell, cellMs, view) {
-    const { rows, intervalMs } = this.#store;
-    const shades = (this.#shades ??= readShades());
-    for (let row = view.first; row < view.end; row += 1) {
-      if (rows.isBreak(row)) {
+  columns.forEach(({ values }, core) => {
+    const line = core * width;
+    let cell = -1;
+    let sum = 0;
+    let count = 0;
+    for (let at = 0; at < from.length; at += 1) {
+      const ratio = values[view.first + at];
+      if (Number.isNaN(ratio) || to[at] === 0) {
         continue;
       }
-      const time = rows.time[row];
-      const joined = row > rows.first && !rows.isBreak(row - 1);
-      const since = joined ? rows.time[row - 1] : time - intervalMs;
-      const from = Math.max(0, Math.round(since / cellMs) - firstCell);
-      const to = Math.min(width, Math.max(Math.round(time / cellMs) - firstCell, from + 1));
-      this.#columns.forEach((column, core) => {
-        const ratio = column.values[row];
-        if (!Number.isNaN(ratio)) {
-          const shade = shades[Math.round(Math.min(1, Math.max(0, ratio)) * (SHADES - 1))];
-          cells.fill(shade, core * width + from, core * width + to);
-        }
-      });
+      if (from[at] !== cell) {
+        sum = 0;
+        count = 0;
+      }
+      sum += ratio;
+      count += 1;
+      cell = from[at];
+      const shade = ramp[Math.round(Math.min(1, Math.max(0, sum / count)) * (SHADES - 1))];
+      for (let x = cell; x < to[at]; x += 1) {
+        cells[line + x] = shade;
+      }
     }
-  }
+  });
 }
 
 /**

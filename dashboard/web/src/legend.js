@@ -1,58 +1,98 @@
 /**
- * The legend under a chart's title: what each line is, and its value under the crosshair, or the
- * newest where there is none.
+ * The legend beside a chart: what each line is, and its figures over what is visible. It is a table
+ * that also says in words what the picture shows.
  */
 
 import { element, setText } from "./dom.js";
 import { readingOf } from "./lines.js";
-import { text } from "./units.js";
+import { brief } from "./units.js";
 
 /**
  * @typedef {import("./lines.js").Line} Line
- * @typedef {import("./rows.js").Rows} Rows
+ * @typedef {import("./fold.js").Figures} Figures
  */
 
-export class Legend {
-  /** @type {{ line: Line, value: HTMLElement }[]} */
-  #entries = [];
-  #root;
-  /** @type {import("./units.js").Formatter} */
-  #format = () => ({ number: "", unit: "" });
+const KINDS = /** @type {const} */ (["now", "min", "mean", "max"]);
 
-  /** @param {HTMLElement} root */
-  constructor(root) {
-    this.#root = root;
-  }
+export class Legend {
+  root = element("table", { class: "legend" });
+  #body = element("tbody");
+  #now = element("th", { text: "now", attributes: { scope: "col" } });
+  #unit = element("th", { attributes: { scope: "col" } });
+  #caption = element("caption", { class: "visually-hidden" });
+  /** @type {{ line: Line, button: HTMLElement, cells: HTMLElement[] }[]} */
+  #entries = [];
+  #actions;
 
   /**
-   * @param {Line[]} lines
-   * @param {import("./units.js").Formatter} format
+   * @param {{ toggle: (label: string) => void, point: (label: string) => void }} actions
    */
-  reset(lines, format) {
-    this.#format = format;
-    this.#entries = lines.map((line) => ({ line, value: element("span", { class: "legend-value" }) }));
-    this.#root.replaceChildren(
-      ...this.#entries.map(({ line, value }) => {
-        const key = element("span", { class: `legend-key legend-${line.mark}` });
-        key.classList.toggle("legend-dashed", line.dashed ?? false);
-        key.style.setProperty("--key", `var(--${line.color})`);
-        return element("li", { class: "legend-entry" }, [
-          key,
-          element("span", { class: "legend-label", text: line.label }),
-          value,
-        ]);
-      }),
+  constructor(actions) {
+    this.#actions = actions;
+    this.root.append(
+      this.#caption,
+      element("thead", {}, [
+        element("tr", {}, [
+          this.#unit,
+          this.#now,
+          ...["min", "mean", "max"].map((text) => element("th", { text, attributes: { scope: "col" } })),
+        ]),
+      ]),
+      this.#body,
     );
   }
 
   /**
-   * @param {Rows} rows
-   * @param {number} row  -1 for none
+   * @param {string} title
+   * @param {Line[]} lines
+   * @param {import("./units.js").Formatter} format
    */
-  show(rows, row) {
-    for (const { line, value } of this.#entries) {
-      const reading = row < 0 || rows.isBreak(row) ? NaN : readingOf(line.columns, rows, row);
-      setText(value, text(this.#format(reading)));
+  reset(title, lines, format) {
+    setText(this.#unit, format(0).unit || "Series");
+    setText(this.#caption, `${title}: what is visible`);
+    this.#entries = lines.map((line) => {
+      const key = element("span", { class: `legend-key legend-${line.mark}`, attributes: { "aria-hidden": "true" } });
+      key.classList.toggle("legend-dashed", line.dashed ?? false);
+      key.style.setProperty("--key", `var(--${line.color})`);
+      const button = element("button", { class: "legend-button", attributes: { type: "button", title: "Hide or show" } }, [
+        key,
+        element("span", { class: "legend-label", text: line.label }),
+      ]);
+      button.addEventListener("click", () => this.#actions.toggle(line.label));
+      const row = { line, button, cells: KINDS.map(() => element("td", { text: "–" })) };
+      for (const [event, label] of [["pointerenter", line.label], ["pointerleave", ""]]) {
+        button.addEventListener(event, () => this.#actions.point(label));
+      }
+      return row;
+    });
+    this.#body.replaceChildren(
+      ...this.#entries.map(({ button, cells }) =>
+        element("tr", {}, [element("th", { attributes: { scope: "row" } }, [button]), ...cells]),
+      ),
+    );
+  }
+
+  /** @param {(label: string) => boolean} isHidden */
+  mark(isHidden) {
+    for (const { line, button } of this.#entries) {
+      button.setAttribute("aria-pressed", String(!isHidden(line.label)));
     }
+  }
+
+  /**
+   * @param {Figures[]} figures  one a line
+   * @param {number | null} row  under the crosshair, -1 where no sample is; null for no crosshair
+   * @param {import("./units.js").Formatter} format
+   */
+  show(figures, row, format) {
+    const common = format(0).unit;
+    setText(this.#unit, common || "Series");
+    setText(this.#now, row === null ? "now" : "then");
+    this.#entries.forEach(({ line, cells }, at) => {
+      cells.forEach((cell, kind) => {
+        const value = kind === 0 && row !== null ? readingOf(line.columns, row, line.highest) : figures[at][KINDS[kind]];
+        setText(cell, brief(format(value), common));
+      });
+    });
   }
 }

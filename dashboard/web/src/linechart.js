@@ -1,206 +1,189 @@
 /**
- * Lines, areas and stacks over time, drawn by uPlot.
+ * Lines, areas and stacks over time.
  */
 
-import uPlot from "uplot";
-import { points } from "./lines.js";
+import { fold, Points } from "./fold.js";
 import { color } from "./palette.js";
-import { CHART_HEIGHT, frame, holes } from "./plotframe.js";
-import { axisLabel } from "./units.js";
+import { axisOver } from "./scale.js";
 
 /**
  * @typedef {import("./lines.js").Line} Line
- * @typedef {import("./store.js").Store} Store
+ * @typedef {import("./plot.js").Plot} Plot
  * @typedef {import("./view.js").View} View
  *
- * @typedef {object} Plot
+ * @typedef {object} Picture
  * @property {Line[]} lines  of a stack the last is on top
  * @property {import("./units.js").Formatter} format
  * @property {number} floor  the axis reaches at least this far
+ * @property {number} [most]  it cannot reach farther
  * @property {number} [bottom]  where the axis begins, unless a value is lower; 0 if not given
  * @property {(view: View) => number} [ceiling]  where the axis ends, when that does not depend on
  *   the lines; NaN for unknown
- * @property {boolean} [binary]  steps of the axis are powers of two
+ * @property {() => { factor?: number, binary: boolean }} [steps]  of the axis: powers of two or ten
  * @property {{ value: number, label: string }} [reference]  a level to compare with
  */
 
-const BINARY_STEPS = Array.from({ length: 60 }, (_, power) => 2 ** power);
-const HEADROOM = 1.12;
+const STACK_FILL = 0.62;
+const AREA_FILL = 0.15;
+/** Of an area that has no outline. */
+const PLAIN_FILL = 0.6;
+/** In a lower chart an outline says nothing that the area does not say; and outlines are what costs most. */
+const OUTLINED_PIXELS = 160;
+const HEADROOM = 1.04;
+/** Others, while one line is pointed at. */
+const FADED = 0.18;
 
-export class LineChart {
-  #store;
-  #plot;
-  #drawn;
-  #chart;
-  /** @type {View | null} */
-  #view = null;
-
-  /**
-   * @param {HTMLElement} body
-   * @param {Store} store
-   * @param {Plot} plot
-   * @param {(time: number | null) => void} onCursor  the time under the crosshair
-   */
-  constructor(body, store, plot, onCursor) {
-    this.#store = store;
-    this.#plot = plot;
-    this.#drawn = plot.lines.filter(({ mark }) => mark !== "none");
-    const options = frame({
-      width: body.clientWidth,
-      range: (_, min, max) => this.#range(min, max),
-      label: (value) => axisLabel(plot.format, value),
-      steps: plot.binary ? BINARY_STEPS : undefined,
-      breaks: () => store.breaks,
-      onCursor: (u) => {
-        const at = u.cursor.idx;
-        onCursor(at == null ? null : u.data[0][at]);
-      },
-    });
-    options.series = [{}, ...this.#drawn.map((line) => seriesOptions(line, () => store.breaks))];
-    options.bands = bandsOf(this.#drawn);
-    options.hooks = { ...options.hooks, draw: [(u) => this.#drawLevels(u)] };
-    this.#chart = new uPlot(options, [[], ...this.#drawn.map(() => [])], body);
-  }
-
-  /** @param {View} view */
-  draw(view) {
-    this.#view = view;
-    const { rows } = this.#store;
-    const data = points(this.#drawn, rows, view, this.#chart.width);
-    this.#chart.batch(() => {
-      this.#chart.setData(data, false);
-      this.#chart.setScale("x", { min: view.from, max: view.to });
-    });
-  }
-
-  /** @param {number} width */
-  resize(width) {
-    this.#chart.setSize({ width, height: CHART_HEIGHT });
-  }
-
-  repaint() {
-    this.#chart.redraw(false);
-  }
-
-  destroy() {
-    this.#chart.destroy();
-  }
-
-  /**
-   * @param {number | null} min
-   * @param {number | null} max
-   * @returns {[number, number]}
-   */
-  #range(min, max) {
-    const { bottom = 0, ceiling, floor, lines } = this.#plot;
-    const fixed = ceiling && this.#view ? ceiling(this.#view) : NaN;
-    if (fixed > 0) {
-      return [0, fixed];
-    }
-    const lowest = lines.some(({ below }) => below)
-      ? Math.min(-floor, (min ?? 0) * HEADROOM)
-      : Math.min(bottom, min ?? bottom);
-    return [lowest, Math.max(floor, (max ?? 0) * HEADROOM)];
-  }
-
-  /**
-   * The zero line of a mirrored chart, and the level to compare with.
-   * @param {uPlot} u
-   */
-  #drawLevels(u) {
-    const { lines, reference } = this.#plot;
-    const ratio = devicePixelRatio;
-    const { ctx, bbox } = u;
-    const { max = 0 } = u.scales.y;
-    /** @param {number} value */
-    const rule = (value) => {
-      const y = Math.round(u.valToPos(value, "y", true)) + 0.5;
-      ctx.beginPath();
-      ctx.moveTo(bbox.left, y);
-      ctx.lineTo(bbox.left + bbox.width, y);
-      ctx.stroke();
-      return y;
-    };
-    ctx.save();
-    ctx.lineWidth = ratio;
-    if (lines.some(({ below }) => below)) {
-      ctx.strokeStyle = color("chart-zero");
-      rule(0);
-    }
-    if (reference && reference.value <= max) {
-      ctx.strokeStyle = ctx.fillStyle = color("chart-label");
-      ctx.setLineDash([3 * ratio, 4 * ratio]);
-      const y = rule(reference.value);
-      ctx.font = `${10 * ratio}px system-ui, sans-serif`;
-      ctx.textAlign = "right";
-      ctx.textBaseline = "bottom";
-      const at = /** @type {const} */ ([reference.label, bbox.left + bbox.width - 2 * ratio, y - 3 * ratio]);
-      // A rim, so that it can be read where a line crosses it.
-      ctx.setLineDash([]);
-      ctx.lineWidth = 4 * ratio;
-      ctx.lineJoin = "round";
-      ctx.strokeStyle = color("surface", 0.85);
-      ctx.strokeText(...at);
-      ctx.fillText(...at);
-    }
-    ctx.restore();
-  }
-}
+/** One for all charts: they are drawn one after the other. */
+const points = new Points();
 
 /**
- * @param {Line} line
- * @param {() => import("./store.js").Break[]} breaks
- * @returns {uPlot.Series}
+ * @param {Plot} plot
+ * @param {Picture} picture
+ * @param {Line[]} lines  those of the picture that are drawn
+ * @param {import("./store.js").Store} store
+ * @param {View} view
+ * @param {import("./fold.js").Figures[]} figures  to be filled
+ * @param {import("./store.js").Break[]} breaks
+ * @param {string} pointed  label of the line that stands out, "" for none
  */
-function seriesOptions(line, breaks) {
-  const stroke = () => color(line.color);
-  return {
-    stroke,
-    width: line.mark === "stack" ? 1 : 1.25,
-    ...(line.dashed && { dash: [5, 4] }),
-    ...(line.mark === "area" && { fill: () => color(line.color, 0.14) }),
-    ...(line.mark === "stack" && { fill: () => color(line.color, 0.42) }),
-    gaps: (u, _, __, ___, missing) => holes(u, breaks(), missing),
-    points: {
-      show: true,
-      size: 4,
-      fill: stroke,
-      // A sample with gaps on both sides belongs to no line: it is drawn as a dot.
-      filter: (u, at) => lonely(/** @type {(number | null)[]} */ (u.data[at])),
-    },
-  };
-}
-
-/**
- * Each layer of a stack is filled down to the layer below it only.
- * @param {Line[]} lines
- * @returns {uPlot.Band[]}
- */
-function bandsOf(lines) {
-  /** @type {uPlot.Band[]} */
-  const bands = [];
-  let below = 0;
-  lines.forEach((line, at) => {
-    if (line.mark === "stack") {
-      if (below > 0) {
-        bands.push({ series: [at + 1, below], fill: () => color(line.color, 0.42) });
+export function drawLines(plot, picture, lines, store, view, figures, breaks, pointed) {
+  const drawn = lines.filter(({ mark }) => mark !== "none");
+  const told = drawn.concat(lines.filter(({ mark }) => mark === "none"));
+  fold(points, told, store.rows, view, plot.pixels, told.map((line) => figures[lines.indexOf(line)]));
+  const axis = axisOf(plot, picture, drawn, view);
+  plot.draw(view, axis, breaks, () => {
+    const { context } = plot;
+    const zero = plot.y(Math.max(0, axis.min));
+    const isOutlined = plot.height >= OUTLINED_PIXELS;
+    let below = -1;
+    drawn.forEach((line, at) => {
+      const faded = pointed !== "" && line.label !== pointed ? FADED : 1;
+      if (line.mark === "area") {
+        fill(plot, at, () => zero, color(line.color, (isOutlined ? AREA_FILL : PLAIN_FILL) * faded));
+      } else if (line.mark === "stack") {
+        const under = below < 0 ? null : points.heights[below];
+        fill(plot, at, under ? (point) => plot.y(under[point]) : () => zero, color(line.color, STACK_FILL * faded));
+        below = at;
       }
-      below = at + 1;
+      if (line.mark === "line" || (line.mark === "area" && isOutlined)) {
+        context.lineWidth = line.label === pointed ? 2 : line.mark === "line" ? 1.25 : 1;
+        context.strokeStyle = color(line.color, faded);
+        context.setLineDash(line.dashed ? [5, 4] : []);
+        stroke(plot, at);
+      }
+    });
+    context.setLineDash([]);
+    if (drawn.some(({ below }) => below)) {
+      plot.rule(0, "chart-zero");
     }
+    drawReference(plot, picture);
   });
-  return bands;
 }
 
 /**
- * @param {(number | null)[]} values
- * @returns {number[]} indexes
+ * @param {Plot} plot
+ * @param {Picture} picture
+ * @param {Line[]} drawn
+ * @param {View} view
  */
-function lonely(values) {
-  const found = [];
-  for (let at = 0; at < values.length; at += 1) {
-    if (values[at] != null && values[at - 1] == null && values[at + 1] == null) {
-      found.push(at);
+function axisOf(plot, { floor, most = Infinity, bottom = 0, ceiling, format, steps }, drawn, view) {
+  let low = drawn.some(({ below }) => below) ? -floor : bottom;
+  let high = floor;
+  const traits = { format, ...steps?.(), pixels: plot.height - 28 };
+  const fixed = ceiling?.(view) ?? NaN;
+  if (fixed > 0) {
+    return axisOver(0, fixed, { ...traits, fixed: true });
+  }
+  for (let line = 0; line < drawn.length; line += 1) {
+    const heights = points.heights[line];
+    for (let at = 0; at < points.length; at += 1) {
+      low = heights[at] * HEADROOM < low ? heights[at] * HEADROOM : low;
+      high = heights[at] * HEADROOM > high ? heights[at] * HEADROOM : high;
     }
   }
-  return found;
+  return high >= most ? axisOver(low, most, { ...traits, fixed: true }) : axisOver(low, high, traits);
+}
+
+/**
+ * @param {Plot} plot
+ * @param {number} line
+ */
+function stroke(plot, line) {
+  const { context } = plot;
+  const { times, length } = points;
+  const heights = points.heights[line];
+  context.beginPath();
+  let open = false;
+  for (let at = 0; at < length; at += 1) {
+    const value = heights[at];
+    if (Number.isNaN(value)) {
+      open = false;
+      continue;
+    }
+    const x = plot.x(times[at]);
+    const y = plot.y(value);
+    if (open) {
+      context.lineTo(x, y);
+    } else {
+      context.moveTo(x, y);
+      // A sample with gaps on both sides belongs to no line: it is drawn as a dot.
+      if (Number.isNaN(heights[at + 1]) || at + 1 === length) {
+        context.rect(x - 1.5, y - 1.5, 3, 3);
+      }
+      open = true;
+    }
+  }
+  context.stroke();
+}
+
+/**
+ * @param {Plot} plot
+ * @param {number} line
+ * @param {(point: number) => number} base
+ * @param {string} style
+ */
+function fill(plot, line, base, style) {
+  const { context } = plot;
+  const { times, length } = points;
+  const heights = points.heights[line];
+  context.beginPath();
+  for (let from = 0; from < length; from += 1) {
+    if (Number.isNaN(heights[from])) {
+      continue;
+    }
+    let at = from;
+    context.moveTo(plot.x(times[from]), plot.y(heights[from]));
+    for (at += 1; at < length && !Number.isNaN(heights[at]); at += 1) {
+      context.lineTo(plot.x(times[at]), plot.y(heights[at]));
+    }
+    for (let back = at - 1; back >= from; back -= 1) {
+      context.lineTo(plot.x(times[back]), base(back));
+    }
+    context.closePath();
+    from = at;
+  }
+  context.fillStyle = style;
+  context.fill();
+}
+
+/**
+ * @param {Plot} plot
+ * @param {Picture} picture
+ */
+function drawReference(plot, { reference }) {
+  if (!reference || reference.value > plot.axis.max) {
+    return;
+  }
+  plot.rule(reference.value, "chart-zero");
+  const { context } = plot;
+  context.textAlign = "right";
+  context.textBaseline = "bottom";
+  // A rim, so that it can be read where a line crosses it.
+  context.lineWidth = 4;
+  context.lineJoin = "round";
+  context.strokeStyle = color("surface", 0.85);
+  context.fillStyle = color("chart-label");
+  const at = /** @type {const} */ ([reference.label, plot.width - 14, plot.y(reference.value) - 2]);
+  context.strokeText(...at);
+  context.fillText(...at);
 }

@@ -5,6 +5,8 @@
  */
 
 const CLOCK_MS = 1000;
+/** Drawing may take this part of the time: a wall of charts, or a slow machine, gets fewer pictures a second. */
+const SHARE = 1 / 20;
 
 export class Loop {
   #draw;
@@ -12,6 +14,7 @@ export class Loop {
   #calm = matchMedia("(prefers-reduced-motion: reduce)");
   #requested = false;
   #drawnAt = -Infinity;
+  #tookMs = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
 
@@ -27,8 +30,8 @@ export class Loop {
 
   /** The data has changed. */
   invalidate() {
-    if (!this.#requested) {
-      const pause = this.#calm.matches ? CLOCK_MS : Math.min(CLOCK_MS, this.#pixelMs());
+    if (!this.#requested && !document.hidden) {
+      const pause = this.#calm.matches ? CLOCK_MS : Math.min(CLOCK_MS, Math.max(this.#pixelMs(), this.#tookMs / SHARE));
       this.#request(this.#drawnAt + pause - performance.now());
     }
   }
@@ -51,6 +54,7 @@ export class Loop {
     this.#requested = false;
     this.#drawnAt = performance.now();
     this.#draw();
+    this.#tookMs = performance.now() - this.#drawnAt;
     // Time moves on, also when no sample comes.
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.invalidate(), CLOCK_MS);

@@ -7,79 +7,125 @@ import { HostClock } from "./clock.js";
 import { Connection } from "./connection.js";
 import { Controls } from "./controls.js";
 import { byId } from "./dom.js";
+import { Drawer } from "./drawer.js";
 import { Filesystems } from "./filesystems.js";
+import { forgetShades } from "./heatchart.js";
+import { Hosts } from "./hosts.js";
 import { Loop } from "./loop.js";
 import { forgetColors } from "./palette.js";
-import { Panel } from "./panel.js";
-import { PANELS } from "./panels.js";
-import { SUBPROTOCOL } from "./protocol.js";
 import { RawPanel } from "./raw.js";
+import { Sections } from "./sections.js";
+import { Shown } from "./shown.js";
+import { patience, pausedText } from "./state.js";
 import { Status } from "./status.js";
 import { Store } from "./store.js";
+import { browser } from "./surroundings.js";
 import { Tiles } from "./tiles.js";
-import { viewOf } from "./view.js";
 
 /** @typedef {import("./protocol.js").Message} Message */
 
-/** About the width of a chart: redrawing more often than a pixel's worth of time shows nothing. */
-const PLOT_PIXELS = 600;
+/** Numbers that change faster than this are not read. */
+const TEXTS_MS = 900;
 
+const query = new URLSearchParams(location.search);
+const only = query.get("chart");
+document.documentElement.toggleAttribute("data-kiosk", query.has("kiosk"));
+document.documentElement.toggleAttribute("data-alone", only !== null);
+
+const home = new URL("./", location.href).href;
 const store = new Store();
 const clock = new HostClock();
-/**
- * Where time stands still while the page is paused.
- * @type {number | null}
- */
-let heldAt = null;
+const shown = new Shown();
+shown.span = Controls.recallSpan();
+shown.read(location.hash);
+const base = shown.host || home;
 
-/** The span on the screen. */
-let spanMs = 0;
+/** @type {import("./panel.js").Scene} */
+const scene = { store, shown, waiting: [], texts: true, look: 0 };
+let textsAt = -Infinity;
+let everything = false;
 
-const loop = new Loop(draw, () => spanMs / PLOT_PIXELS);
-const charts = byId("charts", HTMLElement);
-const controls = new Controls({
-  onChange() {
-    heldAt = controls.paused ? (heldAt ?? hostNow()) : null;
-    loop.refresh();
-  },
-  onTheme() {
-    forgetColors();
-    panels.forEach((panel) => panel.repaint());
-    loop.refresh();
-  },
-});
+const loop = new Loop(draw, () => sections.pixelMs);
 const status = new Status(store);
-const tiles = new Tiles(byId("tiles", HTMLElement), store);
-const panels = PANELS.map((kind) => new Panel(kind, store, charts));
+const tiles = new Tiles(byId("tiles", HTMLElement), store, (id) => sections.show(id));
+const charts = byId("charts", HTMLElement);
+const sections = new Sections(charts, scene, only);
 const filesystems = new Filesystems(charts, store);
-const raw = new RawPanel(location.href, () => loop.refresh());
+const raw = new RawPanel(base, () => loop.refresh());
+const hosts = new Hosts(byId("hosts", HTMLElement));
+new Drawer(base);
+const controls = new Controls(shown, hostNow, () => {
+  forgetColors();
+  forgetShades();
+  scene.look += 1;
+  refresh();
+});
+
+shown.onChange = () => {
+  controls.reflect();
+  history.replaceState(null, "", shown.hash());
+  refresh();
+};
+let cursorRequested = false;
+shown.onCursor = () => {
+  if (!cursorRequested) {
+    cursorRequested = true;
+    requestAnimationFrame(() => {
+      cursorRequested = false;
+      sections.showCursor();
+    });
+  }
+};
 
 const connection = new Connection({
-  page: location.href,
+  page: base,
   resumeFrom: () => store.position(),
   onMessage: receive,
   onLink(link) {
     status.setLink(link);
-    loop.refresh();
+    refresh();
   },
-  around: {
-    connect: (url) => new WebSocket(url, SUBPROTOCOL),
-    now: () => performance.now(),
-    after(ms, then) {
-      const timer = setTimeout(then, ms);
-      return () => clearTimeout(timer);
-    },
-    random: Math.random,
-  },
+  around: browser(base),
 });
-addEventListener("online", () => connection.wake());
+addEventListener("online", wake);
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden) {
-    connection.wake();
+    wake();
   }
 });
-loop.refresh();
+addEventListener("hashchange", () => {
+  const before = shown.host;
+  shown.read(location.hash);
+  if (shown.host === before) {
+    shown.onChange();
+  } else {
+    location.reload();
+  }
+});
+// On paper there is no scrolling: what is out of sight is drawn, too.
+addEventListener("beforeprint", () => {
+  everything = true;
+  draw();
+  everything = false;
+});
+refresh();
 connection.start();
+// The daemon writes them into the page that it serves.
+const others = (document.documentElement.dataset.hosts ?? "").split(" ").filter(Boolean);
+if (others.length > 0 && only === null) {
+  hosts.start(home, others, base, choose, () => loop.invalidate());
+}
+
+function wake() {
+  connection.wake();
+  hosts.wake();
+}
+
+/** Somebody waits to see it. */
+function refresh() {
+  textsAt = -Infinity;
+  loop.refresh();
+}
 
 /**
  * @param {Message} message
@@ -87,31 +133,14 @@ connection.start();
  */
 function receive(message, text) {
   raw.add(text);
-  switch (message.type) {
-    case "hello":
-      store.greet(message);
-      status.drawHost();
-      break;
-    case "schema":
-      store.setSchema(message.series);
-      break;
-    case "history":
-      message.samples.forEach((sample) => store.append(sample));
-      break;
-    case "sample":
-      clock.observe(message.sample.time, performance.now());
-      store.append(message.sample);
-      break;
-    case "gap":
-      store.noteGap(message);
-      break;
-    case "heartbeat":
-      clock.observe(message.time, performance.now());
-      break;
-    case "notice":
-      store.setInterval(message.intervalMs ?? store.intervalMs);
-      status.tell(`The daemon says: ${message.reason.replaceAll("_", " ")}.`);
-      break;
+  const time = store.take(message);
+  if (!Number.isNaN(time)) {
+    clock.observe(time, performance.now());
+  }
+  if (message.type === "hello") {
+    status.drawHost();
+  } else if (message.type === "notice") {
+    status.tell(`The daemon says: ${message.reason.replaceAll("_", " ")}.`);
   }
   publishPosition();
   loop.invalidate();
@@ -132,15 +161,32 @@ function hostNow() {
   return Number.isNaN(now) ? Date.now() : now;
 }
 
+/** @param {string} url */
+function choose(url) {
+  shown.host = url === home ? "" : url;
+  shown.zoom = null;
+  location.hash = shown.hash();
+  location.reload();
+}
+
 function draw() {
   const now = hostNow();
-  status.draw(now, heldAt);
+  const at = performance.now();
+  scene.texts = everything || at - textsAt >= TEXTS_MS;
+  textsAt = scene.texts ? at : textsAt;
+  const overdue = now - store.lastTime > patience(store.intervalMs);
+  scene.waiting = overdue ? [{ from: store.lastTime, to: now, reason: "waiting" }] : [];
+
+  const view = shown.view(store.rows, now);
+  tiles.draw(view, scene.texts);
+  sections.draw(view, everything);
+  hosts.draw();
   raw.draw();
-  const view = viewOf(store.rows, heldAt ?? now, controls.span);
-  spanMs = view.to - view.from;
-  tiles.draw(view);
-  panels.forEach((panel) => panel.draw(view));
-  // In rows of two the first takes a whole one, where otherwise the last would stand alone.
-  charts.classList.toggle("charts-odd", panels.filter(({ shown }) => shown).length % 2 === 1);
-  filesystems.draw(view);
+  if (scene.texts) {
+    status.draw(now, shown.isHeld);
+    controls.tellBehind(shown.isHeld ? pausedText(now - view.to) : null);
+    filesystems.draw(view);
+    const isEmpty = store.rows.samples === 0;
+    byId("waiting", HTMLElement).hidden = !isEmpty;
+  }
 }

@@ -1,217 +1,267 @@
 /**
- * A card with one chart. It rebuilds its chart when the series that it shows have changed, redraws
- * when told to, and does neither while it is scrolled out of sight.
+ * A card with one chart. It rebuilds when the series that it shows have changed, redraws when its
+ * window has moved by a pixel, and does neither while it is scrolled out of sight.
  */
 
 import { element, setText } from "./dom.js";
-import { HeatChart } from "./heatchart.js";
+import { saveCsv, savePng } from "./export.js";
+import { listen } from "./gestures.js";
+import { drawHeat } from "./heatchart.js";
+import { HeatLegend } from "./heatlegend.js";
 import { Legend } from "./legend.js";
-import { LineChart } from "./linechart.js";
-import { clockTime, percent, text } from "./units.js";
+import { drawLines } from "./linechart.js";
+import { Plot } from "./plot.js";
+import { reasonText } from "./reasons.js";
+import { clockTime, zonedTime } from "./units.js";
+import { snapped } from "./view.js";
 
 /**
  * @typedef {import("./store.js").Store} Store
  * @typedef {import("./view.js").View} View
  * @typedef {import("./rows.js").Column} Column
- * @typedef {import("./linechart.js").Plot} Plot
+ * @typedef {import("./linechart.js").Picture} Picture
  *
  * @typedef {object} PanelKind
  * @property {string} id
  * @property {string} title
- * @property {boolean} [optional]  hidden until it is known that this host has it
- * @property {(store: Store, choice: string) => Plot | null} [plot]  null where this host has
- *   nothing of the kind
- * @property {(store: Store) => Column[] | null} [heat]  rows of a heat map; null to plot lines
- * @property {(store: Store) => string[]} [choices]  offered when there are several, beside "all"
- * @property {(store: Store, row: number) => string} [note]  a line under the chart, or ""
+ * @property {boolean} [small]
+ * @property {(store: Store) => Picture | null} picture  null where this host has nothing of the kind
+ * @property {(store: Store) => Column[]} [heat]  rows of a heat map, which is shown unless lines are asked for
+ * @property {(store: Store, row: number) => string} [note]  a remark beside the title, or ""
+ *
+ * What all panels share and none may change.
+ * @typedef {object} Scene
+ * @property {Store} store
+ * @property {import("./shown.js").Shown} shown
+ * @property {import("./store.js").Break[]} waiting  the stretch at the end in which nothing came
+ * @property {boolean} texts  whether it is time to write numbers: faster than that nobody reads
+ * @property {number} look  grows when the theme or a unit has changed
  */
 
 export class Panel {
-  #kind;
-  #store;
-  #card;
+  kind;
+  root;
+  /** @type {import("./fold.js").Figures[]} */
+  #figures = [];
   #time = element("span", { class: "card-time" });
-  #legend = element("ul", { class: "legend" });
+  #note = element("span", { class: "card-note" });
+  #side = element("div", { class: "card-side" });
   #body;
-  #empty = element("p", { class: "empty", text: "Waiting for the first sample" });
-  #note = element("p", { class: "card-note", hidden: true });
-  #select = element("select");
-  #picker;
-  #values = new Legend(this.#legend);
-  /** @type {LineChart | HeatChart | null} */
-  #chart = null;
+  #lines = element("button", {
+    class: "button quiet",
+    text: "Lines",
+    hidden: true,
+    attributes: { type: "button", "aria-pressed": "false" },
+  });
+  #plot;
+  #legend;
+  #heatLegend = new HeatLegend();
+  /** @type {Picture | null} */
+  #picture = null;
   /** @type {Column[] | null} */
   #cores = null;
-  #built = { revision: 0, choice: "", cpus: NaN };
-  #inSight = true;
+  #revision = 0;
+  #inSight = false;
+  #key = "";
+  #pointed = "";
   /** @type {View | null} the newest that was asked for */
   #view = null;
-  /** @type {number | null} */
-  #cursorTime = null;
-  /** @type {Column | null} */
-  #pointed = null;
+  /** @type {Scene} */
+  #scene;
 
   /**
    * @param {PanelKind} kind
-   * @param {Store} store
-   * @param {HTMLElement} parent
+   * @param {Scene} scene
    */
-  constructor(kind, store, parent) {
-    this.#kind = kind;
-    this.#store = store;
+  constructor(kind, scene) {
+    this.kind = kind;
+    this.#scene = scene;
+    const { shown } = scene;
     const titleId = `title-${kind.id}`;
-    this.#body = element("div", { class: "chart", attributes: { role: "img", "aria-labelledby": titleId } });
-    this.#picker = element("label", { class: "select", hidden: true }, [
-      element("span", { class: "visually-hidden", text: `${kind.title}: show` }),
-      this.#select,
-    ]);
-    this.#card = element(
+    this.#body = element("div", {
+      class: "plot",
+      attributes: { role: "img", tabindex: "0", "aria-labelledby": titleId, "aria-describedby": `table-${kind.id}` },
+    });
+    this.#legend = new Legend({
+      toggle: (label) => shown.toggle(`${kind.id}:${label}`),
+      point: (label) => {
+        this.#pointed = label;
+        this.#redraw();
+      },
+    });
+    this.#side.id = `table-${kind.id}`;
+    this.#lines.addEventListener("click", () => {
+      this.#lines.setAttribute("aria-pressed", String(this.#lines.ariaPressed !== "true"));
+      this.#revision = 0;
+      this.#redraw();
+    });
+    const csv = element("button", { class: "button quiet", text: "CSV", attributes: { type: "button" } });
+    const png = element("button", { class: "button quiet", text: "PNG", attributes: { type: "button" } });
+    csv.addEventListener("click", () => this.#picture && saveCsv(this.#file(), this.#drawnLines(), scene.store, this.#plot.view));
+    png.addEventListener("click", () => savePng(this.#file(), this.#plot, kind.title, scene.store, this.#drawnLines()));
+    for (const [button, what] of /** @type {const} */ ([[csv, "values"], [png, "picture"]])) {
+      button.setAttribute("aria-label", `${kind.title}: save the ${what} as ${button.textContent}`);
+      button.title = `Save the ${what} of what is visible`;
+    }
+    this.root = element(
       "article",
-      // Not every host has these: they appear when it turns out that this one does.
-      { class: "card", testid: `chart-${kind.id}`, hidden: kind.optional, attributes: { "aria-labelledby": titleId } },
+      { class: kind.small ? "card card-small" : "card", testid: `chart-${kind.id}`, attributes: { "aria-labelledby": titleId } },
       [
         element("header", { class: "card-head" }, [
-          element("h2", { text: kind.title, attributes: { id: titleId } }),
+          element("h3", { text: kind.title, attributes: { id: titleId } }),
+          this.#note,
           this.#time,
-          this.#picker,
+          element("span", { class: "card-actions" }, [this.#lines, csv, png]),
         ]),
-        this.#legend,
-        this.#body,
-        this.#empty,
-        this.#note,
+        element("div", { class: "card-main" }, [this.#body, this.#side]),
       ],
     );
-    parent.append(this.#card);
-    this.#select.addEventListener("change", () => this.#redraw());
+    this.#plot = new Plot(this.#body, () => this.#redraw());
+    listen(this.#body, this.#plot, shown);
     new IntersectionObserver(([entry]) => {
       this.#inSight = entry.isIntersecting;
       this.#redraw();
-    }, { rootMargin: "400px" }).observe(this.#card);
-    new ResizeObserver(() => {
-      if (this.#chart && this.#body.clientWidth > 0) {
-        this.#chart.resize(this.#body.clientWidth);
-      }
-    }).observe(this.#body);
+    }, { rootMargin: "200px" }).observe(this.root);
   }
 
-  /** @param {View} view */
-  draw(view) {
+  /**
+   * @param {View} view
+   * @param {boolean} [everything]  also what is out of sight
+   */
+  draw(view, everything = false) {
     this.#view = view;
     this.#build();
-    this.#empty.hidden = this.#chart !== null && view.last >= 0;
-    if (!this.#inSight || this.#card.hidden) {
+    if ((!this.#inSight && !everything) || this.#picture === null || this.#plot.pixels < 20) {
       return;
     }
-    this.#chart?.draw(view);
-    this.#showValues();
+    const { store, shown, look, waiting, texts } = this.#scene;
+    const own = snapped(view, store.rows, this.#plot.pixels);
+    const key = [
+      own.from,
+      own.to,
+      // What is held still is drawn again only when something falls into it.
+      shown.isHeld ? store.rows.seq[own.end - 1] : "",
+      store.changes,
+      waiting.length,
+      look,
+      this.#plot.width,
+      this.#plot.height,
+      this.#pointed,
+      shown.hidden.size,
+      devicePixelRatio,
+    ].join();
+    if (key !== this.#key) {
+      this.#key = key;
+      this.#paint(own);
+    }
+    if (texts) {
+      this.#showValues();
+    }
   }
 
-  /** Whether this host has anything of the kind. */
-  get shown() {
-    return !this.#card.hidden;
+  /** The crosshair has moved. */
+  showCursor() {
+    if (this.#inSight) {
+      this.#plot.showCursor(this.#scene.shown.cursor);
+      this.#showValues();
+    }
   }
 
-  /** The theme changed. */
-  repaint() {
-    this.#chart?.repaint();
+  /** How many milliseconds a pixel shows, Infinity where it is not in sight. */
+  get pixelMs() {
+    const { from, to } = this.#plot.view;
+    return this.#inSight && this.#plot.pixels > 0 && this.#picture ? (to - from) / this.#plot.pixels : Infinity;
+  }
+
+  get isEmpty() {
+    return this.#picture === null;
+  }
+
+  focus() {
+    this.root.scrollIntoView({ block: "center" });
+    this.#body.focus({ preventScroll: true });
   }
 
   #redraw() {
-    if (this.#view && this.#inSight) {
+    if (this.#view) {
       this.draw(this.#view);
     }
   }
 
+  #file() {
+    return `${this.#scene.store.hello?.host.name || "host"}-${this.kind.id.replace(/[^\w.-]+/g, "-")}`;
+  }
+
+  /** @param {View} view */
+  #paint(view) {
+    const { store, waiting } = this.#scene;
+    const breaks = waiting.length > 0 ? store.breaks.concat(waiting) : store.breaks;
+    const lines = this.#drawnLines();
+    if (this.#cores) {
+      drawHeat(this.#plot, this.#cores, store, view, breaks);
+    } else if (this.#picture) {
+      this.#legend.mark((label) => this.#isHidden(label));
+      const figures = lines.map((line) => this.#figures[this.#picture?.lines.indexOf(line) ?? 0]);
+      drawLines(this.#plot, this.#picture, lines, store, view, figures, breaks, this.#pointed);
+    }
+    this.#plot.showCursor(this.#scene.shown.cursor);
+  }
+
+  #drawnLines() {
+    return this.#picture?.lines.filter(({ label }) => !this.#isHidden(label)) ?? [];
+  }
+
+  /** @param {string} label */
+  #isHidden(label) {
+    return this.#scene.shown.hidden.has(`${this.kind.id}:${label}`);
+  }
+
   #build() {
-    const { revision, hello } = this.#store;
-    const cpus = hello?.host.cpus ?? NaN;
-    const choice = this.#select.value;
-    const built = this.#built;
-    if (revision === 0 || (revision === built.revision && choice === built.choice && Object.is(cpus, built.cpus))) {
+    const { store } = this.#scene;
+    if (store.revision === this.#revision) {
       return;
     }
-    this.#built = { revision, choice, cpus };
-    this.#offerChoices();
-    this.#chart?.destroy();
-    this.#chart = null;
-    this.#cores = this.#kind.heat?.(this.#store) ?? null;
-    const plot = this.#cores ? null : (this.#kind.plot?.(this.#store, this.#select.value) ?? null);
-    this.#card.hidden = this.#cores === null && plot === null;
+    this.#revision = store.revision;
+    this.#key = "";
+    this.#picture = this.kind.picture(store);
+    const cores = this.kind.heat?.(store) ?? [];
+    this.#lines.hidden = cores.length === 0;
+    this.#cores = cores.length > 0 && this.#lines.ariaPressed !== "true" ? cores : null;
     if (this.#cores) {
-      this.#legend.replaceChildren(heatScale());
-      this.#chart = new HeatChart(this.#body, this.#store, this.#cores, (time, column) => {
-        this.#moveCursor(time, column);
-      });
-    } else if (plot) {
-      this.#values.reset(plot.lines, plot.format);
-      this.#chart = new LineChart(this.#body, this.#store, plot, (time) => this.#moveCursor(time, null));
+      this.#body.style.minHeight = `${Math.max(200, Math.min(400, 3 * cores.length + 28))}px`;
+      this.#side.replaceChildren(this.#heatLegend.root);
+    } else if (this.#picture) {
+      this.#figures = this.#picture.lines.map(() => ({ now: NaN, min: NaN, mean: NaN, max: NaN }));
+      this.#legend.reset(this.kind.title, this.#picture.lines, this.#picture.format);
+      this.#side.replaceChildren(this.#legend.root);
     }
-  }
-
-  #offerChoices() {
-    const choices = this.#kind.choices?.(this.#store) ?? [];
-    const chosen = this.#select.value;
-    this.#select.replaceChildren(
-      element("option", { text: "All", attributes: { value: "" } }),
-      ...choices.map((name) => element("option", { text: name, attributes: { value: name } })),
-    );
-    this.#select.value = choices.includes(chosen) ? chosen : "";
-    this.#built.choice = this.#select.value;
-    this.#picker.hidden = choices.length < 2;
-  }
-
-  /**
-   * @param {number | null} time
-   * @param {Column | null} column
-   */
-  #moveCursor(time, column) {
-    this.#cursorTime = time;
-    this.#pointed = column;
-    this.#showValues();
   }
 
   #showValues() {
-    const { rows } = this.#store;
-    const row = this.#cursorTime === null ? (this.#view?.last ?? -1) : rows.lowerBound(this.#cursorTime);
-    setText(this.#time, this.#cursorTime === null ? "" : clockTime(this.#cursorTime));
+    const { store, shown } = this.#scene;
+    const { rows } = store;
+    const { view } = this.#plot;
+    const { cursor } = shown;
+    const row = cursor === null ? null : rowAt(store, cursor);
+    const last = row ?? view.last;
+    const gap = cursor === null ? undefined : [...store.breaks, ...this.#scene.waiting].find((one) => one.from < cursor && cursor < one.to);
+    setText(this.#time, cursor === null ? "" : clockTime(cursor) + (gap ? ` · ${reasonText(gap.reason)}` : ""));
+    this.#time.title = cursor === null ? "" : zonedTime(cursor);
     if (this.#cores) {
-      const core = this.#pointed ?? busiest(this.#cores, row);
-      const name = core?.series.attributes["cpu.logical_number"] ?? "–";
-      const value = text(percent(core?.values[row] ?? NaN));
-      setText(
-        /** @type {Element} */ (this.#legend.lastElementChild?.lastElementChild),
-        `${this.#pointed ? "core" : "busiest core"} ${name}: ${value}`,
-      );
-    } else {
-      this.#values.show(rows, row);
+      this.#heatLegend.show(this.#cores, last < rows.first ? -1 : last);
+    } else if (this.#picture) {
+      this.#legend.show(this.#figures, row, this.#picture.format);
     }
-    const note = this.#kind.note?.(this.#store, row) ?? "";
-    setText(this.#note, note);
-    this.#note.hidden = note === "";
+    setText(this.#note, this.kind.note?.(store, last) ?? "");
   }
 }
 
 /**
- * @param {Column[]} cores
- * @param {number} row
- * @returns {Column | null}
+ * The sample that tells of a moment: the first one at it or after. -1 within a gap.
+ * @param {Store} store
+ * @param {number} time
  */
-function busiest(cores, row) {
-  /** @type {Column | null} */
-  let found = null;
-  for (const core of cores) {
-    if (core.values[row] > (found?.values[row] ?? -1)) {
-      found = core;
-    }
-  }
-  return found;
-}
-
-function heatScale() {
-  return element("li", { class: "legend-entry" }, [
-    element("span", { class: "legend-label", text: "idle" }),
-    element("span", { class: "heat-scale", attributes: { "aria-hidden": "true" } }),
-    element("span", { class: "legend-label", text: "busy" }),
-    element("span", { class: "legend-value" }),
-  ]);
+function rowAt({ rows }, time) {
+  const row = rows.lowerBound(time);
+  return row >= rows.end || rows.isBreak(row) || (row > rows.first && rows.isBreak(row - 1) && rows.time[row] > time) ? -1 : row;
 }

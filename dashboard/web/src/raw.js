@@ -3,13 +3,13 @@
  * the document while the panel is closed.
  */
 
+import { copy, flash } from "./clipboard.js";
 import { byId, element } from "./dom.js";
 import { SUBPROTOCOL } from "./protocol.js";
 
 const KEPT = 10;
 /** A chunk of history is up to 64 KiB; its beginning tells what it is. */
 const LONGEST = 2000;
-const COPIED_MS = 1500;
 
 export class RawPanel {
   #panel = byId("raw", HTMLDetailsElement);
@@ -65,30 +65,8 @@ function commands(page) {
 function commandRow(command) {
   const code = element("code", { text: command });
   const button = element("button", { class: "button", text: "Copy", attributes: { type: "button" } });
-  button.addEventListener("click", async () => {
-    const copied = await copy(command, code);
-    button.textContent = copied ? "Copied" : "Selected";
-    setTimeout(() => {
-      button.textContent = "Copy";
-    }, COPIED_MS);
-  });
+  button.addEventListener("click", async () => flash(button, (await copy(command, code)) ? "Copied" : "Selected"));
   return element("div", { class: "command" }, [code, button]);
-}
-
-/**
- * Browsers give a page the clipboard only over https or on localhost; elsewhere the text is
- * selected, one key press away from being copied.
- * @param {string} text
- * @param {HTMLElement} shown
- */
-async function copy(text, shown) {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    getSelection()?.selectAllChildren(shown);
-    return false;
-  }
 }
 
 /** @param {string} text */

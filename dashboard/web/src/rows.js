@@ -1,12 +1,16 @@
 /**
- * The held past, one row a sample, one column a series. Arrays are twice as long as what is kept:
- * rows are appended until the end is reached, then the kept half moves to the front. So every
+ * The held past, one row a sample, one column a series. Arrays are a little longer than what is
+ * kept: rows are appended until the end is reached, then the kept ones move to the front. So every
  * range of rows is one contiguous piece of memory, which a ring with a wrapping index is not.
  *
- * A row whose `seq` is NaN is a break: it stands between two samples that no line may join.
+ * Values have single precision, seven digits: no picture shows more, and a host of 128 cores has
+ * half a thousand series. A row whose `seq` is NaN is a break: it stands between two samples that
+ * no line may join.
  */
 
 const FIRST_LENGTH = 1024;
+/** The part of the arrays that is room to append. */
+const SLACK = 1 / 8;
 
 export class Column {
   /**
@@ -15,7 +19,10 @@ export class Column {
    */
   constructor(series, length) {
     this.series = series;
-    this.values = new Float64Array(length).fill(NaN);
+    this.values = new Float32Array(length).fill(NaN);
+    /** Of a series that is read less often than each tick: its newest reading, and when it was taken. */
+    this.held = NaN;
+    this.heldAt = -Infinity;
   }
 }
 
@@ -113,25 +120,6 @@ export class Rows {
     return low;
   }
 
-  /**
-   * A value as a person would read it off at this row: a series that is read every ten seconds
-   * keeps its last reading until the next is overdue.
-   * @param {Column} column
-   * @param {number} row
-   */
-  reading(column, row) {
-    const { intervalMs } = column.series;
-    if (intervalMs === null) {
-      return column.values[row] ?? NaN;
-    }
-    for (let at = row; at >= this.first && this.time[row] - this.time[at] <= 2 * intervalMs; at -= 1) {
-      if (!Number.isNaN(column.values[at])) {
-        return column.values[at];
-      }
-    }
-    return NaN;
-  }
-
   #trim() {
     while (this.end - this.first > this.#capacity) {
       this.samples -= this.isBreak(this.first) ? 0 : 1;
@@ -142,14 +130,19 @@ export class Rows {
   #makeRoom() {
     const { first, end } = this;
     const kept = end - first;
-    const length = kept * 2 > this.time.length ? this.time.length * 2 : this.time.length;
-    /** @param {Float64Array<ArrayBuffer>} old */
+    const wanted = kept < this.#capacity ? kept * 2 : kept;
+    const length = Math.max(this.time.length, Math.ceil(Math.min(wanted, this.#capacity) * (1 + SLACK)) + 1);
+    /**
+     * @template {Float32Array | Float64Array} Numbers
+     * @param {Numbers} old
+     */
     const moved = (old) => {
-      const fresh = length === old.length ? old.copyWithin(0, first, end) : new Float64Array(length);
-      if (fresh !== old) {
-        fresh.set(old.subarray(first, end));
+      if (length === old.length) {
+        return /** @type {Numbers} */ (old.copyWithin(0, first, end).fill(NaN, kept));
       }
-      return fresh.fill(NaN, kept);
+      const fresh = new /** @type {new (length: number) => Numbers} */ (old.constructor)(length);
+      fresh.set(old.subarray(first, end));
+      return /** @type {Numbers} */ (fresh.fill(NaN, kept));
     };
     this.time = moved(this.time);
     this.seq = moved(this.seq);

@@ -5,14 +5,14 @@
 /** @typedef {import("./rows.js").Column} Column */
 
 /**
- * @param {Iterable<Column>} columns
+ * @param {Map<string, Column> | Column[]} columns
  * @param {string} name
  * @param {Record<string, string>} [attributes]  those that must match; others may be anything
  * @returns {Column[]}
  */
 export function named(columns, name, attributes = {}) {
   const wanted = Object.entries(attributes);
-  return [...columns].filter(
+  return [...columns.values()].filter(
     ({ series }) =>
       series.name === name && wanted.every(([key, value]) => series.attributes[key] === value),
   );
@@ -20,7 +20,7 @@ export function named(columns, name, attributes = {}) {
 
 /**
  * The one series of this name without attributes, such as the CPU utilization of the whole host.
- * @param {Iterable<Column>} columns
+ * @param {Map<string, Column> | Column[]} columns
  * @param {string} name
  * @returns {Column[]}  one or none
  */

@@ -2,16 +2,19 @@
  * A line without axes. It says how a number went; how much, the number itself says.
  */
 
+import { fold, Points } from "./fold.js";
 import { color } from "./palette.js";
-import { runsOf, thinTimes, thinValues } from "./thin.js";
+import { snapped } from "./view.js";
 
 const LINE_WIDTH = 1.25;
+const points = new Points();
 
 export class Sparkline {
   #canvas;
   #color;
   #width = 0;
   #height = 0;
+  #key = "";
 
   /**
    * @param {HTMLCanvasElement} canvas
@@ -28,69 +31,63 @@ export class Sparkline {
   }
 
   /**
+   * @param {{ columns: import("./rows.js").Column[], highest?: boolean }} what
    * @param {import("./rows.js").Rows} rows
    * @param {import("./view.js").View} view
-   * @param {(row: number) => number} valueAt
    * @param {number} [ceiling]
    */
-  draw(rows, view, valueAt, ceiling = NaN) {
+  draw({ columns, highest }, rows, view, ceiling = NaN) {
     const context = this.#canvas.getContext("2d");
     if (!context || this.#width === 0) {
       return;
     }
+    const own = snapped(view, rows, this.#width);
+    const stroke = color(this.#color);
     const ratio = devicePixelRatio;
-    this.#canvas.width = Math.round(this.#width * ratio);
-    this.#canvas.height = Math.round(this.#height * ratio);
-    context.scale(ratio, ratio);
-
-    const all = new Float64Array(view.end - view.first);
-    for (let row = view.first; row < view.end; row += 1) {
-      all[row - view.first] = rows.isBreak(row) ? NaN : valueAt(row);
+    const key = [own.from, own.to, own.end - own.first < 3 ? own.end : "", stroke, this.#width, ratio].join();
+    if (key === this.#key) {
+      return;
     }
-    const runs = runsOf(rows, view, this.#width);
-    const times = runs ? thinTimes(rows.time, runs) : rows.time.subarray(view.first, view.end);
-    const values = runs ? thinValues(all, view.first, runs, false).map((value) => value ?? NaN) : Array.from(all);
-    const highest = values.reduce((most, value) => (value > most ? value : most), 0);
-    const top = ceiling > 0 ? ceiling : highest || 1;
+    this.#key = key;
+    fold(points, [{ label: "", color: "", columns, highest, mark: "line" }], rows, own, this.#width);
+    const { times, length, heights: [values] } = points;
+    let top = ceiling > 0 ? ceiling : 0;
+    for (let at = 0; at < length && !(ceiling > 0); at += 1) {
+      top = values[at] > top ? values[at] : top;
+    }
+    const [wide, high] = [Math.round(this.#width * ratio), Math.round(this.#height * ratio)];
+    if (this.#canvas.width !== wide || this.#canvas.height !== high) {
+      this.#canvas.width = wide;
+      this.#canvas.height = high;
+    }
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    context.clearRect(0, 0, this.#width, this.#height);
     const room = this.#height - 2 * LINE_WIDTH;
     /** @param {number} at */
-    const x = (at) => ((times[at] - view.from) / (view.to - view.from)) * this.#width;
-    /** @param {number} at */
-    const y = (at) => this.#height - LINE_WIDTH - (Math.min(values[at], top) / top) * room;
-
-    context.lineWidth = LINE_WIDTH;
-    context.lineJoin = "round";
-    context.strokeStyle = color(this.#color);
-    context.fillStyle = color(this.#color, 0.12);
-    for (const [from, to] of stretches(values)) {
-      const line = new Path2D();
-      for (let at = from; at < to; at += 1) {
-        line.lineTo(x(at), y(at));
+    const x = (at) => ((times[at] - own.from) / (own.to - own.from)) * this.#width;
+    const line = new Path2D();
+    const area = new Path2D();
+    for (let from = 0; from < length; from += 1) {
+      let at = from;
+      for (; at < length && !Number.isNaN(values[at]); at += 1) {
+        const y = this.#height - LINE_WIDTH - (Math.min(values[at], top) / (top || 1)) * room;
+        if (at === from) {
+          line.moveTo(x(at), y);
+          area.moveTo(x(at), this.#height);
+        } else {
+          line.lineTo(x(at), y);
+        }
+        area.lineTo(x(at), y);
       }
-      context.stroke(line);
-      line.lineTo(x(to - 1), this.#height);
-      line.lineTo(x(from), this.#height);
-      context.fill(line);
-    }
-  }
-}
-
-/**
- * The runs without a missing value.
- * @param {ArrayLike<number>} values
- * @returns {[from: number, to: number][]}
- */
-function stretches(values) {
-  /** @type {[number, number][]} */
-  const found = [];
-  let from = 0;
-  for (let at = 0; at <= values.length; at += 1) {
-    if (at === values.length || Number.isNaN(values[at])) {
       if (at > from) {
-        found.push([from, at]);
+        area.lineTo(x(at - 1), this.#height);
+        from = at;
       }
-      from = at + 1;
     }
+    context.fillStyle = color(this.#color, 0.12);
+    context.fill(area);
+    context.lineWidth = LINE_WIDTH;
+    context.strokeStyle = stroke;
+    context.stroke(line);
   }
-  return found;
 }

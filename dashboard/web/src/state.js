@@ -24,7 +24,7 @@ export const STATE_TEXT = {
  * @returns {State}
  */
 export function stateOf(phase, ageMs, intervalMs) {
-  const overdue = ageMs > Math.max(LEAST_STALE_MS, 2.5 * intervalMs);
+  const overdue = ageMs > patience(intervalMs);
   return phase === "live" && overdue ? "stale" : phase;
 }
 
@@ -47,7 +47,15 @@ export function ageText(ageMs, intervalMs) {
  * @param {number} behindMs
  */
 export function pausedText(behindMs) {
-  return `${roughly(Math.max(0, behindMs))} behind`;
+  return `paused, ${roughly(Math.max(0, behindMs))} behind`;
+}
+
+/**
+ * From when on samples are overdue, in time of the host's clock.
+ * @param {number} intervalMs
+ */
+export function patience(intervalMs) {
+  return Math.max(LEAST_STALE_MS, 2.5 * intervalMs);
 }
 
 /** @param {number} ms */

@@ -5,8 +5,8 @@
 import { byId, element, setText } from "./dom.js";
 import { readingOf } from "./lines.js";
 import { plain } from "./selection.js";
-import { ageText, pausedText, stateOf, STATE_TEXT } from "./state.js";
-import { bytes, duration, percent, text } from "./units.js";
+import { ageText, stateOf, STATE_TEXT } from "./state.js";
+import { bytes, duration, percent, text, zonedTime } from "./units.js";
 
 /**
  * @typedef {import("./store.js").Store} Store
@@ -14,6 +14,13 @@ import { bytes, duration, percent, text } from "./units.js";
  */
 
 const BANNER_MS = 8000;
+
+/**
+ * Of the page. The build puts a text there; "" where it does not know it.
+ * @type {string}
+ */
+// @ts-ignore: nobody declares what only the build knows
+const PAGE_VERSION = HOSTCAST_VERSION;
 
 export class Status {
   #store;
@@ -41,6 +48,7 @@ export class Status {
   setLink(link) {
     this.#link = link;
     if (link.phase === "ended") {
+      this.#bannerAction.textContent = "Try again";
       this.#say(`The stream has ended: ${link.detail}.`, true);
     }
   }
@@ -58,23 +66,28 @@ export class Status {
 
   /**
    * @param {number} now  of the host's clock
-   * @param {number | null} heldAt  where time stands still, if it does
+   * @param {boolean} isHeld  whether the picture stands still
    */
-  draw(now, heldAt) {
-    const { lastTime, intervalMs } = this.#store;
+  draw(now, isHeld) {
+    const { lastTime } = this.#store;
     const age = Math.max(0, now - lastTime);
-    const state = stateOf(this.#link.phase, age, intervalMs);
+    const state = this.stateAt(now);
     if (state !== this.#pill.dataset.state) {
       this.#pill.dataset.state = state;
       document.documentElement.dataset.state = state;
       setText(this.#announcer, `Connection: ${STATE_TEXT[state].toLowerCase()}`);
     }
-    const isPaused = heldAt !== null;
-    document.documentElement.toggleAttribute("data-paused", isPaused);
-    setText(this.#pillText, isPaused ? "Paused" : STATE_TEXT[state]);
-    setText(this.#age, isPaused ? pausedText(now - heldAt) : ageText(age, intervalMs));
+    document.documentElement.toggleAttribute("data-paused", isHeld);
+    setText(this.#pillText, STATE_TEXT[state]);
+    setText(this.#age, ageText(age, this.#store.intervalMs));
+    this.#age.title = Number.isNaN(lastTime) ? "" : `newest sample: ${zonedTime(lastTime)}`;
     this.#age.dataset.value = Number.isNaN(age) ? "" : String(Math.round(age));
     this.#drawFacts();
+  }
+
+  /** @param {number} now */
+  stateAt(now) {
+    return stateOf(this.#link.phase, Math.max(0, now - this.#store.lastTime), this.#store.intervalMs);
   }
 
   /** The host's name, labels and title, which change only with a `hello`. */
@@ -84,6 +97,7 @@ export class Status {
       return;
     }
     const { name, labels } = hello.host;
+    this.#compareVersions(hello.server);
     setText(byId("host-name", HTMLElement), name || "unnamed host");
     document.title = `${name} · hostcast`;
     const list = byId("host-labels", HTMLElement);
@@ -103,7 +117,7 @@ export class Status {
     }
     const { os, kernel, cpus } = hello.host;
     /** @param {string} name */
-    const newest = (name) => readingOf(plain(columns.values(), name), rows, rows.end - 1);
+    const newest = (name) => readingOf(plain(columns, name), rows.end - 1);
     const uptime = newest("system.uptime");
     const facts = [
       os,
@@ -121,6 +135,20 @@ export class Status {
     ].filter(Boolean);
     const costs = own.length > 0 ? ` · costs this host ${own.join(" and ")}` : "";
     setText(this.#footer, `${hello.server}${costs}`);
+  }
+
+  /**
+   * A page stays open for weeks, and daemons are upgraded meanwhile.
+   * @param {string} server  name and version
+   */
+  #compareVersions(server) {
+    const daemon = server.split("/")[1] ?? "";
+    const order = new Intl.Collator("en", { numeric: true }).compare(daemon, PAGE_VERSION);
+    if (PAGE_VERSION !== "" && order !== 0) {
+      const what = order > 0 ? "newer" : "older";
+      this.#bannerAction.textContent = "Reload";
+      this.#say(`The daemon, ${daemon || "of an unknown version"}, is ${what} than this page, ${PAGE_VERSION}.`, true);
+    }
   }
 
   /**

@@ -12,8 +12,11 @@ import { Rows } from "./rows.js";
  * @typedef {{ from: number, to: number, reason: string }} Break  between two samples, in Unix ms
  */
 
-const HELD_MS = 3_600_000;
+export const HELD_MS = 3_600_000;
+/** An hour at the shortest interval that there is. */
 const MAX_ROWS = 36_000;
+/** A host with very many series is held for less than an hour: this many values take 96 MiB. */
+const MAX_VALUES = 24 * 1024 ** 2;
 
 export class Store {
   /** @type {Hello | null} */
@@ -29,6 +32,8 @@ export class Store {
    * Grows whenever `columns` changed.
    */
   revision = 0;
+  /** Grows whenever more has changed than that a sample was added at the end. */
+  changes = 0;
   /** @type {Break[]} */
   breaks = [];
   /** Gaps ever seen, drawn or not. */
@@ -47,6 +52,37 @@ export class Store {
    */
   #openGap = null;
 
+  /**
+   * @param {import("./protocol.js").Message} message
+   * @returns {number} the host's time, where the message is of this very moment; NaN otherwise
+   */
+  take(message) {
+    switch (message.type) {
+      case "hello":
+        this.greet(message);
+        break;
+      case "schema":
+        this.setSchema(message.series);
+        break;
+      case "history":
+        message.samples.forEach((sample) => this.append(sample));
+        this.changes += 1;
+        break;
+      case "gap":
+        this.noteGap(message);
+        break;
+      case "notice":
+        this.setInterval(message.intervalMs ?? this.intervalMs);
+        break;
+      case "sample":
+        this.append(message.sample);
+        return message.sample.time;
+      case "heartbeat":
+        return message.time;
+    }
+    return NaN;
+  }
+
   /** @param {Hello} hello */
   greet(hello) {
     if (this.epoch !== "" && hello.epoch !== this.epoch) {
@@ -61,7 +97,8 @@ export class Store {
   /** @param {number} intervalMs */
   setInterval(intervalMs) {
     this.intervalMs = intervalMs;
-    this.rows.setCapacity(Math.min(MAX_ROWS, Math.max(60, Math.ceil(HELD_MS / intervalMs))));
+    const most = Math.min(MAX_ROWS, MAX_VALUES / Math.max(1, this.#order.length));
+    this.rows.setCapacity(Math.floor(Math.min(most, Math.max(60, Math.ceil(HELD_MS / intervalMs)))));
   }
 
   /** @param {import("./protocol.js").Series[]} series */
@@ -83,6 +120,8 @@ export class Store {
       }
     }
     this.revision += 1;
+    this.changes += 1;
+    this.setInterval(this.intervalMs);
   }
 
   /** @param {import("./protocol.js").Gap} gap */
@@ -104,13 +143,17 @@ export class Store {
       // The host's clock was set back: what was drawn from there on has no place any more.
       this.rows.truncate(sample.time);
       this.breaks = this.breaks.filter((one) => one.to < sample.time);
+      for (const column of this.columns.values()) {
+        column.heldAt = -Infinity;
+      }
       this.#markGap("clock");
     }
     this.#endGap(sample.time);
 
     const row = this.rows.push(sample.time, sample.seq);
     for (let at = 0; at < this.#order.length; at += 1) {
-      this.#order[at].values[row] = sample.values[at] ?? NaN;
+      const column = this.#order[at];
+      column.values[row] = reading(column, sample.time, sample.values[at] ?? NaN);
     }
     this.lastSeq = sample.seq;
     this.lastTime = sample.time;
@@ -140,6 +183,7 @@ export class Store {
       rows.push((from + to) / 2, NaN);
       this.breaks.push({ from, to, reason: this.#openGap });
       this.breaks = this.breaks.filter((one) => one.to >= rows.time[rows.first]);
+      this.changes += 1;
     }
     this.#openGap = null;
   }
@@ -148,4 +192,23 @@ export class Store {
   #holdsValues(column) {
     return column.values.subarray(this.rows.first, this.rows.end).some((value) => !Number.isNaN(value));
   }
+}
+
+/**
+ * A value as a person would read it off: a series that is read every ten seconds keeps its reading
+ * until the next is overdue.
+ * @param {Column} column
+ * @param {number} time
+ * @param {number} value  NaN for none at this tick
+ */
+function reading(column, time, value) {
+  const { intervalMs } = column.series;
+  if (intervalMs === null) {
+    return value;
+  }
+  if (!Number.isNaN(value)) {
+    column.held = value;
+    column.heldAt = time;
+  }
+  return time - column.heldAt <= 2 * intervalMs ? column.held : NaN;
 }

@@ -7,7 +7,7 @@ import { readingOf } from "./lines.js";
 import { devicesOf, interfacesOf } from "./panels.js";
 import { named, physicalDevices, physicalInterfaces, plain } from "./selection.js";
 import { Sparkline } from "./sparkline.js";
-import { bitRate, byteRate, bytes, celsius, load, percent, text } from "./units.js";
+import { byteRate, bytes, celsius, load, networkRate, percent, text } from "./units.js";
 
 /**
  * @typedef {import("./store.js").Store} Store
@@ -36,9 +36,9 @@ const TILES = [
     color: "chart-blue",
     figure(store) {
       const name = "system.cpu.utilization";
-      const iowait = named(store.columns.values(), name, { "cpu.mode": "iowait" });
-      const steal = named(store.columns.values(), name, { "cpu.mode": "steal" });
-      return unlessNone(plain(store.columns.values(), name), {
+      const iowait = named(store.columns, name, { "cpu.mode": "iowait" });
+      const steal = named(store.columns, name, { "cpu.mode": "steal" });
+      return unlessNone(plain(store.columns, name), {
         format: percent,
         ceiling: () => 1,
         detail: (read) =>
@@ -53,7 +53,7 @@ const TILES = [
     label: "Memory",
     color: "chart-purple",
     figure(store) {
-      const columns = [...store.columns.values()];
+      const { columns } = store;
       const limit = plain(columns, "system.memory.limit");
       const used = named(columns, "system.memory.usage", { "system.memory.state": "used" });
       return unlessNone(used, {
@@ -69,9 +69,9 @@ const TILES = [
     color: "chart-sky",
     figure(store) {
       const [five, fifteen] = ["5m", "15m"].map((span) =>
-        plain(store.columns.values(), `system.cpu.load_average.${span}`),
+        plain(store.columns, `system.cpu.load_average.${span}`),
       );
-      return unlessNone(plain(store.columns.values(), "system.cpu.load_average.1m"), {
+      return unlessNone(plain(store.columns, "system.cpu.load_average.1m"), {
         format: load,
         detail: (read) =>
           `${text(load(read(five)))} · ${text(load(read(fifteen)))} over 5, 15 min`,
@@ -84,14 +84,14 @@ const TILES = [
     color: "chart-green",
     figure(store) {
       const counted = new Set(physicalInterfaces(interfacesOf(store)));
-      const all = named(store.columns.values(), "system.network.io").filter(({ series }) =>
+      const all = named(store.columns, "system.network.io").filter(({ series }) =>
         counted.has(series.attributes["network.interface.name"]),
       );
       return unlessNone(all, {
-        format: bitRate,
+        format: networkRate,
         detail: (read) =>
-          `↓ ${text(bitRate(read(named(all, "system.network.io", { "network.io.direction": "receive" }))))}` +
-          ` · ↑ ${text(bitRate(read(named(all, "system.network.io", { "network.io.direction": "transmit" }))))}`,
+          `↓ ${text(networkRate(read(named(all, "system.network.io", { "network.io.direction": "receive" }))))}` +
+          ` · ↑ ${text(networkRate(read(named(all, "system.network.io", { "network.io.direction": "transmit" }))))}`,
       });
     },
   },
@@ -101,7 +101,7 @@ const TILES = [
     color: "chart-orange",
     figure(store) {
       const counted = new Set(physicalDevices(devicesOf(store)));
-      const all = named(store.columns.values(), "system.disk.io").filter(({ series }) =>
+      const all = named(store.columns, "system.disk.io").filter(({ series }) =>
         counted.has(series.attributes["system.device"]),
       );
       return unlessNone(all, {
@@ -117,7 +117,7 @@ const TILES = [
     label: "Pressure",
     color: "chart-red",
     figure(store) {
-      const some = named(store.columns.values(), "system.linux.pressure", {
+      const some = named(store.columns, "system.linux.pressure", {
         "system.pressure.level": "some",
       });
       return unlessNone(some, {
@@ -132,7 +132,7 @@ const TILES = [
     label: "Hottest",
     color: "chart-yellow",
     figure(store) {
-      const sensors = named(store.columns.values(), "hw.temperature");
+      const sensors = named(store.columns, "hw.temperature");
       return unlessNone(sensors, {
         highest: true,
         format: celsius,
@@ -151,15 +151,19 @@ export class Tiles {
   /**
    * @param {HTMLElement} parent
    * @param {Store} store
+   * @param {(chart: string) => void} onChosen
    */
-  constructor(parent, store) {
+  constructor(parent, store, onChosen) {
     this.#parent = parent;
     this.#store = store;
-    this.#tiles = TILES.map((kind) => new Tile(kind, parent));
+    this.#tiles = TILES.map((kind) => new Tile(kind, parent, onChosen));
   }
 
-  /** @param {View} view */
-  draw(view) {
+  /**
+   * @param {View} view
+   * @param {boolean} texts  whether it is time to write numbers
+   */
+  draw(view, texts) {
     if (this.#revision !== this.#store.revision) {
       this.#revision = this.#store.revision;
       for (const tile of this.#tiles) {
@@ -170,7 +174,7 @@ export class Tiles {
       this.#parent.style.setProperty("--half", String(Math.ceil(count / 2)));
     }
     for (const tile of this.#tiles) {
-      tile.draw(this.#store, view);
+      tile.draw(this.#store, view, texts);
     }
   }
 }
@@ -179,7 +183,7 @@ class Tile {
   #kind;
   #value = element("span", { class: "tile-value", text: "–" });
   #unit = element("span", { class: "tile-unit" });
-  #detail = element("p", { class: "tile-detail", text: "Waiting for the first sample" });
+  #detail = element("span", { class: "tile-detail", text: "Waiting for the first sample" });
   #root;
   #sparkline;
   /** @type {Figure | null} */
@@ -188,19 +192,22 @@ class Tile {
   /**
    * @param {TileKind} kind
    * @param {HTMLElement} parent
+   * @param {(chart: string) => void} onChosen
    */
-  constructor(kind, parent) {
+  constructor(kind, parent, onChosen) {
     this.#kind = kind;
     const canvas = element("canvas", { class: "sparkline", attributes: { "aria-hidden": "true" } });
     this.#sparkline = new Sparkline(canvas, kind.color);
     // Not every host has these; they appear when it turns out that this one does.
     const optional = kind.id === "pressure" || kind.id === "temperature";
-    this.#root = element("article", { class: "tile", testid: `tile-${kind.id}`, hidden: optional }, [
-      element("h2", { class: "tile-label", text: kind.label }),
-      element("p", { class: "tile-figure" }, [this.#value, this.#unit]),
+    const traits = { class: "tile", testid: `tile-${kind.id}`, hidden: optional };
+    this.#root = element("button", { ...traits, attributes: { type: "button", title: "Go to the chart" } }, [
+      element("span", { class: "tile-label", text: kind.label }),
+      element("span", { class: "tile-figure" }, [this.#value, this.#unit]),
       this.#detail,
       canvas,
     ]);
+    this.#root.addEventListener("click", () => onChosen(kind.id));
     parent.append(this.#root);
   }
 
@@ -219,33 +226,25 @@ class Tile {
   /**
    * @param {Store} store
    * @param {View} view
+   * @param {boolean} texts
    */
-  draw({ rows }, view) {
+  draw({ rows }, view, texts) {
     const figure = this.#figure;
-    if (!figure || view.last < 0) {
+    if (!figure || view.last < 0 || this.#root.hidden) {
       return;
     }
-    const combine = figure.highest ? highestReading : readingOf;
-    const value = combine(figure.columns, rows, view.last);
     /** @param {Column[]} columns */
-    const read = (columns) => readingOf(columns, rows, view.last);
-    const { number, unit } = figure.format(value);
-    setText(this.#value, number);
-    setText(this.#unit, unit);
-    setText(this.#detail, figure.detail(read));
-    this.#value.dataset.value = Number.isNaN(value) ? "" : String(value);
-    this.#sparkline.draw(rows, view, (row) => combine(figure.columns, rows, row), figure.ceiling?.(read));
+    const read = (columns) => readingOf(columns, view.last);
+    if (texts) {
+      const value = readingOf(figure.columns, view.last, figure.highest);
+      const { number, unit } = figure.format(value);
+      setText(this.#value, number);
+      setText(this.#unit, unit);
+      setText(this.#detail, figure.detail(read));
+      this.#value.dataset.value = Number.isNaN(value) ? "" : String(value);
+    }
+    this.#sparkline.draw(figure, rows, view, figure.ceiling?.(read));
   }
-}
-
-/**
- * @param {Column[]} columns
- * @param {import("./rows.js").Rows} rows
- * @param {number} row
- */
-function highestReading(columns, rows, row) {
-  const present = columns.map((column) => rows.reading(column, row)).filter((value) => !Number.isNaN(value));
-  return present.length === 0 ? NaN : Math.max(...present);
 }
 
 /**

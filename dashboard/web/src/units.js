@@ -12,6 +12,7 @@
 const MISSING = { number: "–", unit: "" };
 
 const BINARY = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+const EVENTS = ["/s", "k/s", "M/s"];
 const BITS = ["bit/s", "kbit/s", "Mbit/s", "Gbit/s", "Tbit/s"];
 
 /**
@@ -35,18 +36,40 @@ export const byteRate = unlessMissing((value) => {
 /** Takes bytes per second: links are sold, and shaped, in decimal bits. */
 export const bitRate = unlessMissing((value) => scaled(value * 8, 1000, BITS));
 
+let inBytes = false;
+
+/** @param {boolean} chosen */
+export function countNetworkInBytes(chosen) {
+  inBytes = chosen;
+}
+
+/** How an axis in that unit gets round steps. @returns {{ factor: number, binary: boolean }} */
+export const networkSteps = () => (inBytes ? { factor: 1, binary: true } : { factor: 8, binary: false });
+
+/** What goes over the network, in the unit that the viewer has chosen. @type {Formatter} */
+export const networkRate = (value) => (inBytes ? byteRate(value) : bitRate(value));
+
 export const load = unlessMissing((value) => ({ number: value.toFixed(value < 9.995 ? 2 : 1), unit: "" }));
 
 export const celsius = unlessMissing((value) => ({ number: value.toFixed(1), unit: "°C" }));
 
-export const perSecond = unlessMissing((value) => ({
-  number: value >= 100 ? value.toFixed(0) : value.toFixed(1),
-  unit: "/s",
-}));
+export const perSecond = unlessMissing((value) =>
+  Math.abs(value) < 999.5 ? { number: value.toFixed(Math.abs(value) >= 99.95 ? 0 : 1), unit: "/s" } : scaled(value, 1000, EVENTS),
+);
 
 /** @param {Quantity} quantity */
 export function text({ number, unit }) {
   return unit ? `${number} ${unit}` : number;
+}
+
+/**
+ * What all values of a table have in common is at its head; a cell has what is left.
+ * @param {Quantity} quantity
+ * @param {string} common  the unit of a zero
+ */
+export function brief({ number, unit }, common) {
+  const rest = unit.endsWith(common) ? unit.slice(0, unit.length - common.length) : unit;
+  return rest ? `${number} ${rest}` : number;
 }
 
 /**
@@ -85,7 +108,17 @@ export function axisLabel(format, value) {
  * @param {number} unixMs
  */
 export function clockTime(unixMs) {
-  return new Date(unixMs).toTimeString().slice(0, 8);
+  const time = new Date(unixMs);
+  // Not `toTimeString`: it looks up the zone's name each time, which was a third of what a chart cost.
+  return [time.getHours(), time.getMinutes(), time.getSeconds()].map((part) => String(part).padStart(2, "0")).join(":");
+}
+
+/**
+ * The whole truth about a moment, for whoever asks for it.
+ * @param {number} unixMs
+ */
+export function zonedTime(unixMs) {
+  return new Date(unixMs).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "long" });
 }
 
 /**

@@ -14,7 +14,7 @@
 
 const MINUTE = 60_000;
 /** What is shown of a past that is shorter than the time asked for. */
-const STEPS = [1, 2, 3, 5, 10, 15].map((minutes) => minutes * MINUTE);
+const STEPS = [1, 2, 3, 5, 10, 15, 30].map((minutes) => minutes * MINUTE);
 
 /**
  * A page that asks for five minutes of a daemon that has run for one would be mostly empty: until
@@ -27,12 +27,35 @@ const STEPS = [1, 2, 3, 5, 10, 15].map((minutes) => minutes * MINUTE);
 export function viewOf(rows, to, span) {
   const held = rows.end > rows.first ? to - rows.time[rows.first] : 0;
   const step = STEPS.find((long) => long >= held) ?? Infinity;
-  const from = to - (span === "all" ? Math.max(MINUTE, held) : Math.min(span, step));
+  return between(rows, to - (span === "all" ? Math.max(MINUTE, held) : Math.min(span, step)), to);
+}
+
+/**
+ * @param {import("./rows.js").Rows} rows
+ * @param {number} from
+ * @param {number} to
+ * @returns {View}
+ */
+export function between(rows, from, to) {
   const end = rows.lowerBound(to + 1);
-  const first = Math.max(rows.first, rows.lowerBound(from) - 1);
+  const first = Math.min(end, Math.max(rows.first, rows.lowerBound(from) - 1));
   let last = end - 1;
   while (last >= rows.first && rows.isBreak(last)) {
     last -= 1;
   }
   return { from, to, first, end, last: last >= rows.first ? last : -1 };
+}
+
+/**
+ * The same view, moved to a whole pixel of a plot that is so wide: between two of them there is
+ * nothing new to see.
+ * @param {View} view
+ * @param {import("./rows.js").Rows} rows
+ * @param {number} pixels
+ * @returns {View}
+ */
+export function snapped(view, rows, pixels) {
+  const pixelMs = (view.to - view.from) / pixels;
+  const to = Math.floor(view.to / pixelMs) * pixelMs;
+  return to === view.to ? view : between(rows, to - (view.to - view.from), to);
 }

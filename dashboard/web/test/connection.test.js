@@ -12,6 +12,8 @@ class Bench {
   /** @type {string[]} */
   phases = [];
   detail = "";
+  /** @type {string | null} */
+  refusal = null;
   time = 0;
   /** @type {string | null} */
   position = null;
@@ -38,6 +40,7 @@ class Bench {
           return () => (this.timers = this.timers.filter((one) => one !== timer));
         },
         random: () => 0.5,
+        refusal: async () => this.refusal,
       },
     });
     this.connection.start();
@@ -73,7 +76,7 @@ class Bench {
 }
 
 test("the address is relative to the page", () => {
-  assert.equal(streamUrl("http://h:1/", null), "ws://h:1/api/v1/stream?history=15m");
+  assert.equal(streamUrl("http://h:1/", null), "ws://h:1/api/v1/stream?history=1h");
   assert.equal(streamUrl("https://h/p/?x#y", "ab:7"), "wss://h/p/api/v1/stream?since=ab:7");
 });
 
@@ -180,4 +183,15 @@ test("waking ends a wait, and finds out about a dead peer", () => {
   bench.time += 60_000; // asleep: no timer ran
   bench.connection.wake();
   assert.equal(bench.phases.at(-1), "reconnecting");
+});
+
+test("a server that lets nobody in is not asked again and again", async () => {
+  const bench = new Bench();
+  bench.refusal = "access denied (403)";
+  bench.socket.onclose({ code: 1006, reason: "" });
+  await Promise.resolve();
+  await Promise.resolve();
+  assert.deepEqual(bench.phases, ["connecting", "reconnecting", "ended"]);
+  assert.equal(bench.detail, "access denied (403)");
+  assert.equal(bench.timers.length, 0, "nothing waits for another attempt");
 });

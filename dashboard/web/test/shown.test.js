@@ -1,17 +1,35 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { HostClock } from "../src/clock.js";
-import { points } from "../src/lines.js";
+import { fold, Points } from "../src/fold.js";
 import { Rows } from "../src/rows.js";
 import { physicalDevices, physicalInterfaces, plain, valuesOf } from "../src/selection.js";
+import { csvOf } from "../src/csv.js";
+import { axisOver } from "../src/scale.js";
+import { Shown } from "../src/shown.js";
 import { ageText, stateOf } from "../src/state.js";
-import { viewOf } from "../src/view.js";
+import { percent } from "../src/units.js";
+import { snapped, viewOf } from "../src/view.js";
 
 /**
  * @param {string} name
  * @param {Record<string, string>} [attributes]
  */
 const series = (name, attributes = {}) => ({ id: name, name, unit: "1", attributes, intervalMs: null });
+
+/**
+ * The points of some lines as plain lists.
+ * @param {import("../src/lines.js").Line[]} lines
+ * @param {Rows} rows
+ * @param {import("../src/view.js").View} view
+ * @param {number} pixels
+ * @param {import("../src/fold.js").Figures[]} [figures]
+ */
+function points(lines, rows, view, pixels, figures) {
+  const out = new Points();
+  fold(out, lines, rows, view, pixels, figures);
+  return [out.times, ...out.heights].map((numbers) => [...numbers.subarray(0, out.length)]);
+}
 
 test("an open connection whose samples stopped coming is stale", () => {
   assert.equal(stateOf("live", 2000, 1000), "live");
@@ -57,7 +75,7 @@ test("a stack adds up, a mirrored line goes down, and a break stays a break", ()
     600,
   );
   assert.deepEqual(times, [0, 1, 2]);
-  assert.deepEqual(drawn, [[1, null, 1], [2, null, 3], [-2, null, -3]]);
+  assert.deepEqual(drawn, [[1, NaN, 1], [2, NaN, 3], [-2, NaN, -3]]);
 });
 
 test("a view begins one row early, so that a line reaches the edge", () => {
@@ -89,12 +107,12 @@ test("of many samples under a pixel the extremes are drawn, and of a sum the mea
   const line = { label: "", color: "", columns: [column], mark: "line" };
   const [times, extremes, means] = points([line, { ...line, mean: true }], rows, viewOf(rows, 59_990, 60_000), 100);
   assert.ok(times.length <= 2 * 53, `${times.length} points for 100 pixels`);
-  assert.ok(times.every((time, at) => at === 0 || time > times[at - 1]), "times grow");
+  assert.ok(times.every((time, at) => at === 0 || time >= times[at - 1]), "times grow");
   const peak = extremes.indexOf(9);
   assert.equal(extremes[peak + 1], -9, "the peak came first");
-  assert.equal(times.indexOf(30_000), extremes.indexOf(null), "the break is where it was");
-  assert.equal(extremes.filter((value) => value === null).length, 1);
-  assert.ok(means.every((value) => value === null || Math.abs(value - 0.5) < 0.05));
+  assert.equal(times.indexOf(30_000), extremes.findIndex(Number.isNaN), "the break is where it was");
+  assert.equal(extremes.filter(Number.isNaN).length, 2, "it has two points like any other run");
+  assert.ok(means.every((value) => Number.isNaN(value) || Math.abs(value - 0.5) < 0.05));
 });
 
 test("traffic is counted once, and loopback counts where there is nothing else", () => {
@@ -110,4 +128,68 @@ test("the total is the series without attributes, and names sort by their number
   );
   assert.deepEqual(plain(columns, "cpu"), [columns[2]]);
   assert.deepEqual(valuesOf(columns, "core"), ["2", "10"]);
+});
+
+/** A row a second, with its number as the value, and a break before the fifth. */
+function tenRows() {
+  const rows = new Rows(100);
+  const column = rows.addColumn(series("a"));
+  for (let seq = 0; seq < 10; seq += 1) {
+    if (seq === 5) {
+      rows.push(4500, NaN);
+    }
+    column.values[rows.push(seq * 1000, seq)] = seq === 7 ? NaN : seq;
+  }
+  /** @type {import("../src/lines.js").Line} */
+  const line = { label: "a, b", color: "", columns: [column], mark: "line" };
+  return { rows, line };
+}
+
+test("the figures are of what is visible, and a missing value is in none of them", () => {
+  const { rows, line } = tenRows();
+  const figures = { now: 0, min: 0, mean: 0, max: 0 };
+  points([line], rows, viewOf(rows, 9000, "all"), 600, [figures]);
+  assert.deepEqual(figures, { now: 9, min: 0, mean: 38 / 9, max: 9 });
+});
+
+test("a view moves by whole pixels: between two of them nothing has changed", () => {
+  const { rows } = tenRows();
+  const at = [60_000, 60_099, 60_100].map((now) => snapped(viewOf(rows, now, 60_000), rows, 600).to);
+  assert.deepEqual(at, [60_000, 60_000, 60_100]);
+});
+
+test("an axis ends at round values", () => {
+  const ends = [0.37, 3.2, 87, 1234].map((max) => axisOver(0, max, { format: percent, pixels: 160 }).max);
+  assert.deepEqual(ends, [0.4, 4, 100, 1500]);
+  const octets = axisOver(-3000, 3000, { format: percent, binary: true, pixels: 160 });
+  assert.deepEqual([octets.min, octets.max], [-4096, 4096]);
+  assert.deepEqual(axisOver(0, 1, { format: percent, fixed: true, pixels: 160 }).ticks.map(({ label }) => label), ["0", "25 %", "50 %", "75 %", "100 %"]);
+});
+
+test("CSV has a row a visible sample, none in a gap, and nothing for what is missing", () => {
+  const { rows, line } = tenRows();
+  const lines = csvOf([line], rows, viewOf(rows, 9000, "all")).trimEnd().split("\r\n");
+  assert.equal(lines[0], 'time,"a, b (1)"');
+  assert.equal(lines.length, 11);
+  assert.equal(lines[1], "1970-01-01T00:00:00.000Z,0");
+  assert.equal(lines[8], "1970-01-01T00:00:07.000Z,");
+});
+
+test("a link says what is shown, and is read back to the same", () => {
+  const shown = new Shown();
+  shown.choose(900_000);
+  shown.zoomTo(1_000_000, 1_030_000);
+  shown.toggle("cpu:user");
+  shown.toggle("memory:swap used");
+  const again = new Shown();
+  again.read(shown.hash());
+  assert.deepEqual([again.span, again.zoom, again.hidden], [shown.span, shown.zoom, shown.hidden]);
+  again.read("#span=7&from=x&to=1");
+  assert.equal(again.span, 900_000, "nonsense changes nothing");
+});
+
+test("nobody can zoom in so far that there is nothing", () => {
+  const shown = new Shown();
+  shown.zoomTo(10_000, 10_000);
+  assert.deepEqual(shown.zoom, { from: 9000, to: 11_000 });
 });

@@ -39,9 +39,9 @@ function started(series = [CPU]) {
 const seqs = ({ rows }) => [...rows.seq.subarray(rows.first, rows.end)];
 
 /** @param {Store} store */
-const values = ({ rows, columns }, id = "cpu") => [
-  ...(columns.get(id)?.values.subarray(rows.first, rows.end) ?? []),
-];
+const values = ({ rows, columns }, id = "cpu") =>
+  // Single precision is what is held.
+  [...(columns.get(id)?.values.subarray(rows.first, rows.end) ?? [])].map((value) => Number(value.toPrecision(6)));
 
 test("samples that follow each other have no break between them", () => {
   const store = started();
@@ -141,14 +141,34 @@ test("an hour is held, at the interval of the daemon", () => {
   assert.equal(store.rows.samples, 3600);
   assert.equal(store.rows.seq[store.rows.first], 6401);
   assert.deepEqual(values(store).slice(-2), [99.99, 100]);
-  assert.ok(store.rows.time.length <= 8192, "memory does not grow past twice what is held");
+  assert.ok(store.rows.time.length <= 4200, "memory does not grow past what is held and an eighth");
 });
 
 test("a slow series keeps its reading until the next is overdue", () => {
   const store = started([{ ...CPU, intervalMs: 3000 }]);
   [0.5, NaN, NaN, NaN, NaN, NaN, NaN, NaN].forEach((value, at) => store.append(sample(at + 1, [value])));
-  const { rows, columns } = store;
-  const column = /** @type {import("../src/rows.js").Column} */ (columns.get("cpu"));
-  const read = [0, 3, 6, 7].map((row) => rows.reading(column, rows.first + row));
-  assert.deepEqual(read, [0.5, 0.5, 0.5, NaN]);
+  assert.deepEqual(values(store), [0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, NaN]);
+});
+
+test("memory stays what it was, however long the page is open", () => {
+  const store = started([CPU, DISK]);
+  const sizes = new Set();
+  for (let seq = 1; seq <= 50_000; seq += 1) {
+    store.append(sample(seq, [seq, seq]));
+    if (seq > 4000) {
+      sizes.add(store.rows.time.length);
+    }
+  }
+  assert.deepEqual([...sizes], [4051]);
+  assert.deepEqual(values(store).slice(-1), [50_000]);
+});
+
+test("a host with very many series is held for a shorter time, within the same memory", () => {
+  const store = new Store();
+  store.greet(hello("aa", 100));
+  store.setSchema(Array.from({ length: 4096 }, (_, at) => ({ ...CPU, id: `cpu${at}` })));
+  for (let seq = 1; seq <= 7000; seq += 1) {
+    store.append(sample(seq, [seq], seq * 100));
+  }
+  assert.equal(store.rows.samples, 6144);
 });

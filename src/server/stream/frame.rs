@@ -11,6 +11,8 @@ pub(super) mod close {
     pub(crate) const POLICY_VIOLATION: u16 = 1008;
     pub(crate) const MESSAGE_TOO_BIG: u16 = 1009;
     pub(crate) const TRY_AGAIN_LATER: u16 = 1013;
+    /// Ours, from the private range.
+    pub(crate) const SIGNED_OUT: u16 = 4401;
 }
 
 /// The most that the payload of a control frame may have (section 5.5).
@@ -19,7 +21,7 @@ const MAX_CONTROL_PAYLOAD: usize = 125;
 const MAX_DATA_PAYLOAD: u64 = 4 << 10;
 
 /// A control frame that lacks its last byte; a data frame is judged by less.
-const MAX_PARTIAL: usize = 6 + MAX_CONTROL_PAYLOAD - 1;
+pub(crate) const MAX_PARTIAL: usize = 6 + MAX_CONTROL_PAYLOAD - 1;
 
 const FIN: u8 = 0x80;
 /// The payload is compressed (RFC 7692, section 6).
@@ -52,7 +54,7 @@ pub(super) fn ping() -> Bytes {
 }
 
 /// The answer to a ping.
-pub(super) fn pong(payload: &[u8]) -> Bytes {
+pub(crate) fn pong(payload: &[u8]) -> Bytes {
     encode(PONG, payload)
 }
 
@@ -62,7 +64,7 @@ pub(super) fn is_pong(frame: &[u8]) -> bool {
 }
 
 /// A close with its code; without one, the payload is empty (section 5.5.1).
-pub(super) fn closing(code: Option<u16>) -> Bytes {
+pub(crate) fn closing(code: Option<u16>) -> Bytes {
     encode(CLOSE, &code.map(u16::to_be_bytes).map_or_else(Vec::new, Vec::from))
 }
 
@@ -86,7 +88,7 @@ fn encode(first: u8, payload: &[u8]) -> Bytes {
 
 /// What a client sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Incoming {
+pub(crate) enum Incoming {
     /// To be answered with the same payload.
     Ping(Vec<u8>),
     /// An answer, or an unsolicited sign of life.
@@ -99,7 +101,7 @@ pub(super) enum Incoming {
 
 /// How a client broke the rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Violation {
+pub(crate) enum Violation {
     /// It sent a message; clients send nothing but control frames.
     Data,
     /// It sent a message over the limit.
@@ -111,7 +113,7 @@ pub(super) enum Violation {
 }
 
 impl Violation {
-    pub(super) fn code(self) -> u16 {
+    pub(crate) fn code(self) -> u16 {
         match self {
             Self::Data => close::POLICY_VIOLATION,
             Self::TooBig => close::MESSAGE_TOO_BIG,
@@ -133,7 +135,7 @@ impl Violation {
 /// Takes a client's bytes apart, however they are cut. Holds only the frame that is not complete
 /// yet, at most 130 bytes, and nothing between frames.
 #[derive(Debug, Default)]
-pub(super) struct FrameReader {
+pub(crate) struct FrameReader {
     partial: Vec<u8>,
     /// Whether messages may be compressed, which changes nothing but why they are refused.
     allows_compressed: bool,
@@ -148,14 +150,14 @@ struct Header {
 }
 
 impl FrameReader {
-    pub(super) fn new(allows_compressed: bool) -> Self {
+    pub(crate) fn new(allows_compressed: bool) -> Self {
         Self { partial: Vec::new(), allows_compressed }
     }
 
     /// Feeds bytes; `each` gets every complete frame and says whether to go on.
     ///
     /// A data frame is judged by its header alone: its payload is never held.
-    pub(super) fn feed(&mut self, mut bytes: &[u8], mut each: impl FnMut(Incoming) -> bool) {
+    pub(crate) fn feed(&mut self, mut bytes: &[u8], mut each: impl FnMut(Incoming) -> bool) {
         if self.partial.is_empty() {
             let consumed = take_frames(bytes, self.allows_compressed, &mut each);
             bytes = &bytes[consumed..];
@@ -167,6 +169,12 @@ impl FrameReader {
         }
         // A burst must not leave its size behind: there may be many thousands of readers.
         self.partial.shrink_to(if self.partial.is_empty() { 0 } else { MAX_PARTIAL });
+    }
+
+    /// The memory that is held for what has come of the next frame.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.partial.capacity()
     }
 }
 
@@ -301,7 +309,7 @@ mod tests {
                 seen.push(frame);
                 true
             });
-            assert!(reader.partial.capacity() <= MAX_PARTIAL);
+            assert!(reader.held_bytes() <= MAX_PARTIAL);
         }
         seen
     }

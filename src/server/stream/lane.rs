@@ -8,8 +8,8 @@ use std::{
     collections::VecDeque,
     io::{self, ErrorKind},
     sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        Arc,
+        atomic::{AtomicU64, Ordering},
     },
     thread::JoinHandle,
     time::{Duration, Instant, SystemTime},
@@ -22,6 +22,7 @@ use tracing::debug;
 
 use super::{
     Newcomer, StreamStats, frame,
+    mailbox::Mailbox,
     subscriber::{Subscriber, Turn},
 };
 use crate::{
@@ -61,18 +62,18 @@ impl Settings {
 /// The outside of a lane.
 #[derive(Debug)]
 pub(super) struct Lane {
-    shared: Arc<Shared>,
+    mailbox: Arc<Mailbox<Mail>>,
+    pulse: Arc<Pulse>,
     thread: Option<JoinHandle<()>>,
 }
 
+/// Whether a lane goes on.
 #[derive(Debug)]
-struct Shared {
-    waker: Waker,
-    mail: Mutex<Vec<Mail>>,
-    /// Whether a sample was published since the lane last looked.
-    published: AtomicBool,
-    /// Subscribers here and on their way here.
-    load: AtomicUsize,
+struct Pulse {
+    /// How often the lane has woken.
+    rounds: AtomicU64,
+    /// How often it had when somebody last asked.
+    rounds_seen: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -82,13 +83,20 @@ enum Mail {
     Drain {
         reason: &'static str,
     },
+    /// Go on by these settings, and tell everyone.
+    Reconfigure {
+        settings: Settings,
+        notice: Option<Bytes>,
+    },
     /// End now.
     Stop,
 }
 
 impl Lane {
+    /// A lane that tells `next` of each sample that it is told of.
     pub(super) fn start(
         name: &str,
+        next: Option<&Lane>,
         hub: Hub,
         settings: Settings,
         stats: Arc<StreamStats>,
@@ -96,15 +104,16 @@ impl Lane {
     ) -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKER)?;
-        let shared = Arc::new(Shared {
-            waker,
-            mail: Mutex::default(),
-            published: AtomicBool::new(false),
-            load: AtomicUsize::new(0),
-        });
+        let wake = move || {
+            // Writing to an eventfd fails only when its counter is full, and then it is awake.
+            let _ = waker.wake();
+        };
+        let mailbox = Arc::new(Mailbox::new(wake, next.map(|lane| Arc::clone(&lane.mailbox))));
+        let pulse = Arc::new(Pulse { rounds: AtomicU64::new(1), rounds_seen: AtomicU64::new(0) });
         let worker = Worker {
             poll,
-            shared: Arc::clone(&shared),
+            mailbox: Arc::clone(&mailbox),
+            pulse: Arc::clone(&pulse),
             hub,
             settings,
             stats,
@@ -114,43 +123,45 @@ impl Lane {
             draining: None,
         };
         let thread = vital::spawn(name, on_death, move || worker.run())?;
-        Ok(Self { shared, thread: Some(thread) })
+        Ok(Self { mailbox, pulse, thread: Some(thread) })
     }
 
     /// Subscribers here and on their way here.
     pub(super) fn load(&self) -> usize {
-        self.shared.load.load(Ordering::Relaxed)
+        self.mailbox.load()
+    }
+
+    /// Whether it has woken since the last call. It is woken for the next one.
+    pub(super) fn has_moved(&self) -> bool {
+        let rounds = self.pulse.rounds.load(Ordering::Relaxed);
+        let moved = self.pulse.rounds_seen.swap(rounds, Ordering::Relaxed) != rounds;
+        self.mailbox.wake();
+        moved
     }
 
     pub(super) fn join(&self, newcomer: Newcomer) {
-        self.shared.load.fetch_add(1, Ordering::Relaxed);
-        self.send(Mail::Join(Box::new(newcomer)));
+        self.mailbox.comes();
+        self.mailbox.send(Mail::Join(Box::new(newcomer)));
+    }
+
+    pub(super) fn reconfigure(&self, settings: Settings, notice: Option<Bytes>) {
+        self.mailbox.send(Mail::Reconfigure { settings, notice });
     }
 
     pub(super) fn drain(&self, reason: &'static str) {
-        self.send(Mail::Drain { reason });
+        self.mailbox.send(Mail::Drain { reason });
     }
 
     /// What to call when a sample was published: free while nobody is here.
     pub(super) fn sample_listener(&self) -> impl Fn() + Send + Sync + 'static {
-        let shared = Arc::clone(&self.shared);
-        move || {
-            if shared.load.load(Ordering::Relaxed) > 0 {
-                shared.published.store(true, Ordering::Release);
-                shared.wake();
-            }
-        }
-    }
-
-    fn send(&self, mail: Mail) {
-        self.shared.mail.lock().unwrap_or_else(PoisonError::into_inner).push(mail);
-        self.shared.wake();
+        let mailbox = Arc::clone(&self.mailbox);
+        move || mailbox.publish()
     }
 }
 
 impl Drop for Lane {
     fn drop(&mut self) {
-        self.send(Mail::Stop);
+        self.mailbox.send(Mail::Stop);
         if let Some(thread) = self.thread.take() {
             // The only error is a panic, and `OnDeath` has told of that.
             let _ = thread.join();
@@ -158,17 +169,11 @@ impl Drop for Lane {
     }
 }
 
-impl Shared {
-    fn wake(&self) {
-        // Writing to an eventfd fails only when its counter is full, and then it is awake.
-        let _ = self.waker.wake();
-    }
-}
-
 /// The inside of a lane.
 struct Worker {
     poll: Poll,
-    shared: Arc<Shared>,
+    mailbox: Arc<Mailbox<Mail>>,
+    pulse: Arc<Pulse>,
     hub: Hub,
     settings: Settings,
     stats: Arc<StreamStats>,
@@ -191,6 +196,7 @@ impl Worker {
                 assert!(error.kind() == ErrorKind::Interrupted, "cannot wait for sockets: {error}");
                 continue;
             }
+            self.pulse.rounds.fetch_add(1, Ordering::Relaxed);
             let now = Instant::now();
             let mut woken = false;
             for event in &events {
@@ -202,7 +208,7 @@ impl Worker {
             if woken && !self.open_mail(now) {
                 return;
             }
-            if self.shared.published.swap(false, Ordering::Acquire) {
+            if self.mailbox.take_published() {
                 self.write_to_all(now);
             }
             self.serve_unfinished(now);
@@ -225,14 +231,20 @@ impl Worker {
 
     /// `false` when the lane shall end.
     fn open_mail(&mut self, now: Instant) -> bool {
-        let mail = std::mem::take(&mut *self.shared.mail.lock().unwrap_or_else(PoisonError::into_inner));
-        for mail in mail {
+        for mail in self.mailbox.open() {
             match mail {
                 Mail::Join(newcomer) => self.admit(*newcomer, now),
                 Mail::Drain { reason } => {
                     self.draining = Some(reason);
                     for (_, subscriber) in &mut self.subscribers {
                         subscriber.say_bye(reason, self.settings.retry_ms, now);
+                    }
+                    self.write_to_all(now);
+                }
+                Mail::Reconfigure { settings, notice } => {
+                    self.settings = settings;
+                    for (_, subscriber) in &mut self.subscribers {
+                        subscriber.reconsider(notice.clone(), now);
                     }
                     self.write_to_all(now);
                 }
@@ -243,7 +255,7 @@ impl Worker {
     }
 
     fn admit(&mut self, newcomer: Newcomer, now: Instant) {
-        let Newcomer { socket, slot, view, start, hello, early } = newcomer;
+        let Newcomer { socket, slot, view, start, may_read, hello, early } = newcomer;
         let joined = match self.hub.join(start) {
             Ok(joined) => joined,
             Err(error) => {
@@ -253,7 +265,7 @@ impl Worker {
                 return;
             }
         };
-        let mut subscriber = Subscriber::new(socket, slot, view, &joined, &hello(&joined), now);
+        let mut subscriber = Subscriber::new(socket, slot, view, &joined, &hello(&joined), may_read, now);
         subscriber.received(&early, now);
         let entry = self.subscribers.vacant_entry();
         let key = entry.key();
@@ -265,6 +277,8 @@ impl Worker {
         }
         entry.insert(subscriber);
         self.stats.joined();
+        // Since its handshake it may have lost that right.
+        self.subscribers[key].reconsider(None, now);
         if let Some(reason) = self.draining {
             self.subscribers[key].say_bye(reason, self.settings.retry_ms, now);
         }
@@ -292,9 +306,10 @@ impl Worker {
         self.settle(key, turn);
     }
 
-    /// Writes what is new. Who reads history has a turn coming, or waits for its socket.
+    /// Writes what is new. Who reads history has a turn coming; who is blocked is told of by its socket.
     fn write_live(&mut self, key: usize, now: Instant) {
-        if self.subscribers.get(key).is_some_and(|subscriber| !subscriber.reads_history()) {
+        let is_ready = |subscriber: &Subscriber| !subscriber.reads_history() && !subscriber.is_blocked();
+        if self.subscribers.get(key).is_some_and(is_ready) {
             self.write(key, now);
         }
     }
@@ -362,6 +377,6 @@ impl Worker {
     }
 
     fn left(&self) {
-        self.shared.load.fetch_sub(1, Ordering::Relaxed);
+        self.mailbox.has_left();
     }
 }

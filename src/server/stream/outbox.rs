@@ -53,9 +53,11 @@ impl Outbox {
         usize::from(self.begun)
     }
 
-    /// Forgets every frame that has not been begun.
+    /// Forgets what has not been begun, but for a pong: a ping that came before a close is to be answered before it
+    /// (section 5.5.2).
     pub(super) fn clear_waiting(&mut self) {
-        self.frames.truncate(self.first_waiting());
+        let mut begun = self.begun;
+        self.frames.retain(|frame| std::mem::take(&mut begun) || frame::is_pong(frame));
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -80,6 +82,11 @@ impl Outbox {
                 Err(error) => return Err(error),
             }
         }
-        Ok(Flush::Done)
+        // An encrypted socket may have taken more than it could pass on.
+        match socket.flush() {
+            Ok(()) => Ok(Flush::Done),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Flush::Blocked),
+            Err(error) => Err(error),
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The sockets that a lane owns: TCP or Unix, told apart nowhere else.
+//! The sockets that a lane owns: TCP, plain or encrypted, or Unix, told apart nowhere else.
 
 use std::{
     io::{self, Read, Write},
@@ -10,7 +10,10 @@ use mio::{
     event::Source,
     net::{TcpStream, UnixStream},
 };
+use rustls::ServerConnection;
 use socket2::SockRef;
+
+use super::tls::TlsSocket;
 
 /// What the kernel takes for a client that does not read, beyond what is on its way already. Left to
 /// itself it takes megabytes, and what lies there is neither dropped nor told of as a gap.
@@ -20,15 +23,19 @@ const MAX_UNSENT_BYTES: u32 = 16 << 10;
 #[derive(Debug)]
 pub(crate) enum Socket {
     Tcp(TcpStream),
+    Tls(Box<TlsSocket>),
     Unix(UnixStream),
 }
 
 impl Socket {
     /// Takes over a connection that tokio drove so far.
     pub(crate) fn from_tcp(stream: tokio::net::TcpStream) -> io::Result<Self> {
-        let stream = stream.into_std()?;
-        SockRef::from(&stream).set_tcp_notsent_lowat(MAX_UNSENT_BYTES)?;
-        Ok(Self::Tcp(TcpStream::from_std(stream)))
+        take_over(stream).map(Self::Tcp)
+    }
+
+    /// Takes over a connection that tokio drove so far, with its keys.
+    pub(crate) fn from_tls(stream: tokio::net::TcpStream, connection: ServerConnection) -> io::Result<Self> {
+        Ok(Self::Tls(Box::new(TlsSocket::new(take_over(stream)?, connection))))
     }
 
     /// Takes over a connection that tokio drove so far.
@@ -37,9 +44,10 @@ impl Socket {
     }
 
     /// Tells the peer that nothing more will come.
-    pub(super) fn shut_down_write(&self) -> io::Result<()> {
+    pub(super) fn shut_down_write(&mut self) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => stream.shutdown(Shutdown::Write),
+            Self::Tls(socket) => socket.shut_down_write(),
             Self::Unix(stream) => stream.shutdown(Shutdown::Write),
         }
     }
@@ -47,15 +55,23 @@ impl Socket {
     fn source(&mut self) -> &mut dyn Source {
         match self {
             Self::Tcp(stream) => stream,
+            Self::Tls(socket) => &mut socket.stream,
             Self::Unix(stream) => stream,
         }
     }
+}
+
+fn take_over(stream: tokio::net::TcpStream) -> io::Result<TcpStream> {
+    let stream = stream.into_std()?;
+    SockRef::from(&stream).set_tcp_notsent_lowat(MAX_UNSENT_BYTES)?;
+    Ok(TcpStream::from_std(stream))
 }
 
 impl Read for Socket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.read(buffer),
+            Self::Tls(socket) => socket.read(buffer),
             Self::Unix(stream) => stream.read(buffer),
         }
     }
@@ -65,12 +81,16 @@ impl Write for Socket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.write(bytes),
+            Self::Tls(socket) => socket.write(bytes),
             Self::Unix(stream) => stream.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        match self {
+            Self::Tls(socket) => socket.flush(),
+            Self::Tcp(_) | Self::Unix(_) => Ok(()),
+        }
     }
 }
 

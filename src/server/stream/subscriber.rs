@@ -24,7 +24,7 @@ use crate::{
     sample::Schema,
     server::{
         connections::ConnectionSlot,
-        view::{Chunk, Next, View},
+        view::{Chunk, HistoryReader, Next, View},
     },
 };
 
@@ -48,6 +48,9 @@ pub(super) struct Subscriber {
     phase: Phase,
     reader: FrameReader,
     outbox: Outbox,
+    /// What is to be told at the next opportunity. A newer one takes its place: of one who does not read, one waits.
+    notice: Option<Bytes>,
+    may_read: Box<dyn Fn() -> bool + Send>,
     /// Since when the socket has taken nothing of what waits.
     stalled_since: Option<Instant>,
     last_sent: Instant,
@@ -61,6 +64,7 @@ enum Phase {
     /// Reading history. The chunk on its way is held, because that keeps it alive for those who read
     /// the same part.
     History {
+        _reader: HistoryReader,
         _chunk: Option<Arc<Chunk>>,
     },
     Live,
@@ -101,6 +105,7 @@ impl Subscriber {
         view: Arc<View>,
         joined: &Joined,
         hello: &Message,
+        may_read: Box<dyn Fn() -> bool + Send>,
         now: Instant,
     ) -> Self {
         let mut outbox = Outbox::default();
@@ -113,10 +118,12 @@ impl Subscriber {
             _slot: slot,
             cursor: view.beginning(joined),
             reader: FrameReader::new(view.is_compressed()),
+            phase: Phase::History { _reader: HistoryReader::new(&view), _chunk: None },
             view,
             schema: None,
-            phase: Phase::History { _chunk: None },
             outbox,
+            notice: None,
+            may_read,
             stalled_since: None,
             last_sent: now,
             last_ping: now,
@@ -132,6 +139,11 @@ impl Subscriber {
     /// Whether it may take many turns until it has caught up.
     pub(super) fn reads_history(&self) -> bool {
         matches!(self.phase, Phase::History { .. })
+    }
+
+    /// Whether the socket takes nothing more for now. It says when that changes.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.stalled_since.is_some()
     }
 
     /// Writes until the socket is full or nothing is left to say.
@@ -152,6 +164,12 @@ impl Subscriber {
                 }
                 Err(_) => return Turn::Gone,
             }
+            if !matches!(self.phase, Phase::Closing { .. })
+                && let Some(notice) = self.notice.take()
+            {
+                self.queue(notice, now);
+                continue;
+            }
             match self.phase {
                 Phase::Closing { peer, .. } => return self.finish_closing(peer),
                 Phase::Live => {
@@ -168,7 +186,16 @@ impl Subscriber {
         }
     }
 
-    fn finish_closing(&self, peer: Peer) -> Turn {
+    /// Has a notice told before anything else that is not yet on its way; says goodbye to one who may not read any
+    /// more.
+    pub(super) fn reconsider(&mut self, notice: Option<Bytes>, now: Instant) {
+        self.notice = notice.or(self.notice.take());
+        if !(self.may_read)() {
+            self.send_away("signed_out", None, close::SIGNED_OUT, now + CLOSE_TIMEOUT);
+        }
+    }
+
+    fn finish_closing(&mut self, peer: Peer) -> Turn {
         match peer {
             Peer::ToAnswer => Turn::Waits,
             // Section 7.1.1: the server closes the TCP connection first.
@@ -210,7 +237,10 @@ impl Subscriber {
         self.queue(chunk.frame.clone(), now);
         stats.add_samples(chunk.next_seq - self.cursor);
         self.cursor = chunk.next_seq;
-        self.phase = if chunk.complete { Phase::Live } else { Phase::History { _chunk: Some(chunk) } };
+        match &mut self.phase {
+            Phase::History { _chunk, .. } if !chunk.complete => *_chunk = Some(chunk),
+            _ => self.phase = Phase::Live,
+        }
     }
 
     /// Sees to it that the client knows what the values of the next samples stand for.
@@ -339,7 +369,8 @@ impl Subscriber {
             self.send_away("slow", Some(settings.retry_ms), close::TRY_AGAIN_LATER, now + settings.stall_timeout);
             return Turn::Waits;
         }
-        if now.saturating_duration_since(self.last_ping) >= settings.ping_interval {
+        // Behind what waits a ping would not arrive either: that is the stall's to judge.
+        if !self.is_blocked() && now.saturating_duration_since(self.last_ping) >= settings.ping_interval {
             if self.unanswered_pings >= 2 {
                 return Turn::Gone;
             }

@@ -5,8 +5,8 @@ import { chromium } from "playwright-core";
 import "./scratch.js";
 import { PATIENCE_MS } from "./until.js";
 
-const PROGRAM = process.env.CHROMIUM ?? "/usr/bin/chromium";
-const FLAGS = [
+export const PROGRAM = process.env.CHROMIUM ?? "/usr/bin/chromium";
+export const FLAGS = [
   "--headless",
   "--no-sandbox",
   "--disable-gpu",
@@ -15,10 +15,12 @@ const FLAGS = [
   "--disable-background-networking",
   "--disable-component-update",
   "--disable-sync",
+  // As a name server would say it that an attacker runs.
+  "--host-resolver-rules=MAP rebound.example 127.0.0.1, MAP monitor.example.com 127.0.0.1",
 ];
 
 /** What the browser itself writes when nobody answers; the page cannot prevent it. */
-const NOBODY_ANSWERS = /^WebSocket connection to '[^']+' failed: /;
+const NOBODY_ANSWERS = /^(WebSocket connection to '[^']+' failed: |Failed to load resource: )/;
 
 /** @type {Promise<import("playwright-core").Browser> | null} */
 let browser = null;
@@ -50,6 +52,8 @@ export class Visit {
   /** @type {string[]} */
   #complaints = [];
   #outage = false;
+  /** Whose pages may be asked, too; "*" for anyone's. @type {string[]} */
+  #foreign = [];
   #context;
   #origin;
 
@@ -94,6 +98,7 @@ export class Visit {
     await page.exposeFunction("reportViolation", (/** @type {string} */ text) => {
       visit.#complaints.push(`content security policy: ${text}`);
     });
+    await page.addInitScript(countDrawings);
     await page.addInitScript(() => {
       document.addEventListener("securitypolicyviolation", (event) => {
         // @ts-ignore: exposed above
@@ -107,6 +112,15 @@ export class Visit {
   /** From here on the browser may complain that nobody answers: the test sees to it. */
   expectOutage() {
     this.#outage = true;
+  }
+
+  /**
+   * Another server is part of the test.
+   * @param {string} [origin]
+   */
+  expectForeign(origin = "*") {
+    this.#foreign.push(origin);
+    this.#complaints = this.#complaints.filter((complaint) => !complaint.startsWith(`fetched from elsewhere: ${origin.replace("*", "")}`));
   }
 
   /** What went wrong so far; each is told once. */
@@ -185,14 +199,51 @@ export class Visit {
     }, `tile-${id}`);
   }
 
+  /**
+   * As when another tab is in front: nobody can see the page. Chromium without a screen has no tabs in front of
+   * others, so the page is told what it would be told.
+   * @param {boolean} hidden
+   */
+  async hide(hidden) {
+    await this.page.evaluate(hide, hidden);
+  }
+
+  /** How often anything was drawn on a canvas so far. */
+  async drawings() {
+    return this.page.evaluate(() => /** @type {any} */ (window).drawings);
+  }
+
   /** @param {string} name  of a button for the time shown */
   async chooseWindow(name) {
     await this.page.getByRole("radio", { name, exact: true }).check();
   }
 
   #expectOwn = (/** @type {string} */ url) => {
-    if (new URL(url).origin !== this.#origin) {
+    const { origin } = new URL(url);
+    if (origin !== this.#origin && !this.#foreign.includes(origin) && !this.#foreign.includes("*")) {
       this.#complaints.push(`fetched from elsewhere: ${url}`);
     }
+  };
+}
+
+/**
+ * In the page: what it is told when another tab comes in front of it, or goes. Chromium without a screen has no tabs
+ * in front of others.
+ * @param {boolean} value
+ */
+export function hide(value) {
+  Object.defineProperty(document, "hidden", { configurable: true, get: () => value });
+  Object.defineProperty(document, "visibilityState", { configurable: true, get: () => (value ? "hidden" : "visible") });
+  document.dispatchEvent(new Event("visibilitychange"));
+}
+
+/** In the page: `window.drawings` counts what is drawn on canvases from here on. */
+export function countDrawings() {
+  const told = /** @type {any} */ (window);
+  told.drawings = 0;
+  const clear = CanvasRenderingContext2D.prototype.clearRect;
+  CanvasRenderingContext2D.prototype.clearRect = function (...args) {
+    told.drawings += 1;
+    return clear.apply(this, args);
   };
 }

@@ -10,7 +10,7 @@ import { ended, scratch, start } from "./scratch.js";
 import { PATIENCE_MS } from "./until.js";
 
 const HERE = path.dirname(fileURLToPath(import.meta.url));
-const BINARY = path.resolve(process.env.HOSTCAST_BIN ?? path.join(HERE, "../../../target/debug/hostcast"));
+export const BINARY = path.resolve(process.env.HOSTCAST_BIN ?? path.join(HERE, "../../../target/debug/hostcast"));
 
 let count = 0;
 
@@ -32,18 +32,28 @@ export class Daemon {
   }
 
   /**
-   * @param {{ port?: number, interval?: string, heartbeat?: string, more?: string }} [settings]
-   *   `more` goes at the end of the configuration
+   * @param {{ port?: number, interval?: string, heartbeat?: string, more?: string, program?: string,
+   *   args?: (config: string) => string[], wrap?: string[] }} [settings]
+   *   `more` goes at the end of the configuration, `wrap` before the command
    */
-  static async start({ port = 0, interval = "250ms", heartbeat = "5s", more = "" } = {}) {
-    assert.ok(existsSync(BINARY), `there is no ${BINARY}: run cargo build, or set HOSTCAST_BIN`);
+  static async start({
+    port = 0,
+    interval = "250ms",
+    heartbeat = "5s",
+    more = "",
+    program = BINARY,
+    args = (config) => ["serve", "--config", config],
+    wrap = [],
+  } = {}) {
+    assert.ok(existsSync(program), `there is no ${program}: run cargo build --all-targets, or set HOSTCAST_BIN`);
     const config = path.join(scratch, `daemon-${(count += 1)}.toml`);
     writeFileSync(
       config,
       `[sampler]\ninterval = "${interval}"\n` +
         `[server]\nlisten = "127.0.0.1:${port}"\nheartbeat = "${heartbeat}"\n${more}\n`,
     );
-    const child = start(BINARY, ["serve", "--config", config], { stdio: ["ignore", "pipe", "pipe"], env: {} });
+    const [command, ...rest] = [...wrap, program, ...args(config)];
+    const child = start(command, rest, { stdio: ["ignore", "pipe", "pipe"], env: {} });
     const { stdout, stderr } = /** @type {import("node:child_process").ChildProcessWithoutNullStreams} */ (child);
     let log = "";
     stderr.on("data", (text) => (log += text));

@@ -11,8 +11,10 @@ export class Proxy {
   #target;
   /** @type {Set<Pair>} */
   #pairs = new Set();
-  /** @type {"open" | "cut" | "unplugged"} */
+  /** @type {"open" | "cut" | "unplugged" | "forbidden"} */
   #state = "open";
+  /** What is told in place of what, of the same length. @type {[from: string, to: string] | null} */
+  #rewritten = null;
   /** @type {((pair: Pair) => void) | null} */
   #onTorn = null;
   #listener = net.createServer((client) => this.#accept(client));
@@ -62,6 +64,22 @@ export class Proxy {
     this.#reset();
   }
 
+  /** From here on nobody is let in: as a proxy does after a login has run out. */
+  forbid() {
+    this.#state = "forbidden";
+    this.#reset();
+  }
+
+  /**
+   * The daemon says something else from here on, to those who come anew.
+   * @param {string} from
+   * @param {string} to
+   */
+  rewrite(from, to) {
+    this.#rewritten = [from, to];
+    this.#reset();
+  }
+
   close() {
     this.#listener.close();
     this.#reset();
@@ -80,13 +98,29 @@ export class Proxy {
     this.#pairs.clear();
   }
 
+  /**
+   * Only what wants to be a stream counts: the page also asks why it is not let in.
+   * @param {net.Socket} client
+   */
+  #refuse(client) {
+    client.once("data", (head) => {
+      if (head.includes("/api/v1/stream")) {
+        this.#refusalsLeft -= 1;
+        this.#state = this.#refusalsLeft > 0 ? "cut" : "open";
+      }
+      client.resetAndDestroy();
+    });
+  }
+
   /** @param {net.Socket} client */
   #accept(client) {
     client.on("error", () => client.destroy());
     if (this.#state === "cut") {
-      this.#refusalsLeft -= 1;
-      this.#state = this.#refusalsLeft > 0 ? "cut" : "open";
-      client.resetAndDestroy();
+      this.#refuse(client);
+      return;
+    }
+    if (this.#state === "forbidden") {
+      client.once("data", () => client.end("HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"));
       return;
     }
     const server = net.connect(this.#target, "127.0.0.1");
@@ -95,7 +129,9 @@ export class Proxy {
     this.#pairs.add(pair);
     const at = this.received.push("") - 1;
     client.on("data", (data) => server.write(data));
-    server.on("data", (data) => {
+    server.on("data", (told) => {
+      const [from, to] = this.#rewritten ?? ["", ""];
+      const data = from ? Buffer.from(told.toString("latin1").replaceAll(from, to), "latin1") : told;
       this.received[at] += data.toString("latin1");
       const torn = this.#onTorn;
       this.#onTorn = null;

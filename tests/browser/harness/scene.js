@@ -3,6 +3,7 @@
 import { Visit } from "./browser.js";
 import { Daemon } from "./daemon.js";
 import { Proxy } from "./proxy.js";
+import { simulatedHost } from "./simulated.js";
 
 /** @typedef {import("node:test").TestContext} TestContext */
 /** @typedef {() => unknown} Undo */
@@ -45,6 +46,18 @@ export function afterwards(t, undo) {
  */
 export async function daemonFor(t, settings) {
   const daemon = await Daemon.start(settings);
+  afterwards(t, () => daemon.kill());
+  return daemon;
+}
+
+/**
+ * A daemon that shows a simulated host.
+ * @param {TestContext} t
+ * @param {number} cores
+ * @param {Parameters<typeof simulatedHost>[1]} [settings]
+ */
+export async function hostFor(t, cores, settings) {
+  const daemon = await simulatedHost(cores, settings);
   afterwards(t, () => daemon.kill());
   return daemon;
 }

@@ -147,7 +147,7 @@ test("a connection that breaks within a frame is resumed without losing a sample
 
   // The attempts that failed, and the one that did not: all know where they stand.
   const asked = visit.streams.map(({ url }) => url.search);
-  assert.deepEqual(asked, ["?history=15m", ...Array(3).fill(`?since=${epoch}:${lastSeq}`)]);
+  assert.deepEqual(asked, ["?history=1h", ...Array(3).fill(`?since=${epoch}:${lastSeq}`)]);
   const after = await visit.facts();
   assert.equal(after.epoch, before.epoch);
   assert.equal(after.gaps, visit.missedTicks, "no gap where nothing is missing");

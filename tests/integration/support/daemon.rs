@@ -29,14 +29,14 @@ impl TestDaemon {
 
     /// A daemon with this file, on a port that the kernel chose.
     pub(crate) fn with(config: &str) -> Self {
-        Self::launch(config, |_| Command::new(program()), "127.0.0.1:0")
+        Self::launch(config, |_| plain(), "127.0.0.1:0")
     }
 
     /// A daemon with this file, on a Unix socket in its folder.
     pub(crate) fn on_unix_socket(config: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let listen = format!("unix:{}", folder.path().join("hostcast.sock").display());
-        Self::launch_in(folder, config, |_| Command::new(program()), &listen)
+        Self::launch_in(folder, config, |_| plain(), &listen)
     }
 
     /// A daemon whose command line begins as `wrap` says. It gets the daemon's folder.
@@ -61,7 +61,7 @@ impl TestDaemon {
             "--listen".as_ref(),
             listen.as_ref(),
         ]);
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut stderr = child.stderr.take().unwrap();
         let stderr = thread::spawn(move || {
             let mut text = String::new();
@@ -70,7 +70,11 @@ impl TestDaemon {
         });
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let dashboard = line.strip_prefix("dashboard at http://").and_then(|rest| rest.strip_suffix("/\n"));
+        let dashboard = line
+            .strip_prefix("dashboard at http")
+            .map(|rest| rest.trim_start_matches('s'))
+            .and_then(|rest| rest.strip_prefix("://"))
+            .and_then(|rest| rest.strip_suffix("/\n"));
         let socket = line.strip_prefix("listening on unix:").and_then(|rest| rest.strip_suffix('\n'));
         let address = match (dashboard, socket) {
             (Some(address), _) => Address::Tcp(address.parse().unwrap()),
@@ -115,6 +119,12 @@ impl TestDaemon {
         kill_process(self.pid(), signal).unwrap();
     }
 
+    /// Changes its file and has it read that again.
+    pub(crate) fn reload(&self, config: &str) {
+        std::fs::write(self.folder.path().join("config.toml"), config).unwrap();
+        self.signal(Signal::HUP);
+    }
+
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
@@ -144,6 +154,12 @@ impl Drop for TestDaemon {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn plain() -> Command {
+    let mut command = Command::new(program());
+    command.stdin(Stdio::null());
+    command
 }
 
 /// The program under test.

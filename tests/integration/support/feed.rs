@@ -35,6 +35,14 @@ impl Feed {
         Self::over(address.connect(), address, query, subprotocols)
     }
 
+    /// A feed of one who shows these headers.
+    pub(crate) fn open_with(address: &Address, headers: &[(&str, &str)]) -> Self {
+        let builder = ClientRequestBuilder::new(format!("ws://{address}/api/v1/stream").parse().unwrap());
+        let builder = headers.iter().fold(builder, |builder, (name, value)| builder.with_header(*name, *value));
+        let (socket, _) = tungstenite::client(builder, address.connect()).unwrap();
+        Self { socket, subprotocol: None, schema: None }
+    }
+
     pub(crate) fn over(wire: Wire, address: &Address, query: &str, subprotocols: &[&str]) -> Self {
         let uri = format!("ws://{address}/api/v1/stream?{query}").parse().unwrap();
         let builder = ClientRequestBuilder::new(uri);
@@ -127,6 +135,22 @@ impl Feed {
         }
     }
 
+    /// The messages that have come, without waiting for more.
+    pub(crate) fn arrived(&mut self) -> Vec<Message> {
+        self.socket.get_ref().set_nonblocking(true);
+        let mut messages = Vec::new();
+        loop {
+            match self.socket.read() {
+                Ok(tungstenite::Message::Text(text)) => messages.push(Message::parse(text.as_bytes()).unwrap()),
+                Ok(_) => {}
+                Err(Error::Io(error)) if error.kind() == std::io::ErrorKind::WouldBlock => break,
+                Err(error) => panic!("{error}"),
+            }
+        }
+        self.socket.get_ref().set_nonblocking(false);
+        messages
+    }
+
     /// Reads on until the server says goodbye; returns its reason, its retry and its close code.
     pub(crate) fn goodbye(&mut self) -> (String, Option<u64>, Option<u16>) {
         let bye = loop {
@@ -142,6 +166,11 @@ impl Feed {
         let Heard::Closed { code } = self.hear() else { panic!("no close after the bye") };
         assert_eq!(self.hear(), Heard::Ended);
         (bye.reason, bye.retry_ms, code)
+    }
+
+    /// Breaks off with a reset.
+    pub(crate) fn reset(self) {
+        self.socket.get_ref().will_reset();
     }
 
     /// Leaves in good order.

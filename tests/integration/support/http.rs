@@ -61,6 +61,15 @@ impl Http {
         self.wire.get_mut().write_all(head.as_bytes()).unwrap();
     }
 
+    pub(crate) fn send_body(&mut self, body: &[u8]) {
+        self.wire.get_mut().write_all(body).unwrap();
+    }
+
+    /// Whatever comes, line by line.
+    pub(crate) fn lines(self) -> io::Lines<BufReader<Wire>> {
+        self.wire.lines()
+    }
+
     pub(crate) fn response(&mut self, method: &str) -> Response {
         let (status, headers) = self.head();
         let mut response = Response { status, headers, body: Vec::new() };

@@ -15,10 +15,12 @@ use hostcast::{
     config::{Config, Listen},
     hub::Hub,
     metric,
-    protocol::{HelloHost, Message, WireSample, WireValues},
-    sample::{Reading, Sample, Schema, Series},
+    protocol::{Message, WireSample, WireValues},
+    sample::{Host, Reading, Sample, Schema, Series},
     sampler::Sampler,
-    server::Server,
+    server::{Secrets, Server},
+    service::Inherited,
+    token::Tokens,
     vital::OnDeath,
 };
 use tokio::sync::oneshot;
@@ -75,6 +77,16 @@ impl Pour {
     }
 
     pub(crate) fn with(adjust: impl FnOnce(&mut Config)) -> Self {
+        Self::with_secrets(Secrets::default(), adjust)
+    }
+
+    /// The same, for those who hold one of these tokens, where the configuration asks for them.
+    pub(crate) fn with_tokens(tokens: Tokens, adjust: impl FnOnce(&mut Config)) -> Self {
+        Self::with_secrets(Secrets { tokens, tls: None }, adjust)
+    }
+
+    /// The same, with what a daemon would have read from files.
+    pub(crate) fn with_secrets(secrets: Secrets, adjust: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::default();
         config.server.listen = vec![Listen::Tcp(SocketAddr::from(([127, 0, 0, 1], 0)))];
         adjust(&mut config);
@@ -87,12 +99,15 @@ impl Pour {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
             runtime.block_on(async {
                 let on_death = OnDeath::new(|last_words| panic!("{last_words}"));
-                let server = Server::bind(&config, theirs, HelloHost::default(), status, &on_death).unwrap();
+                let server =
+                    Server::bind(&config, secrets, Inherited::default(), theirs, Host::default(), status, &on_death)
+                        .unwrap();
                 ready.send(server.addresses().to_vec()).unwrap();
                 let stopped = async {
                     let _ = stopped.await;
+                    config.server.shutdown_grace
                 };
-                server.run(stopped, config.server.shutdown_grace).await;
+                server.run(stopped).await;
             });
             runtime.shutdown_timeout(Duration::ZERO);
         });

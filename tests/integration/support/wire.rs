@@ -9,7 +9,8 @@ use std::{
     time::Duration,
 };
 
-use socket2::{Domain, Socket, Type};
+use rustls::{ClientConnection, StreamOwned};
+use socket2::{Domain, SockRef, Socket, Type};
 
 /// Whatever a test waits for comes much sooner, or not at all.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -26,6 +27,7 @@ pub(crate) enum Address {
 pub(crate) enum Wire {
     Tcp(TcpStream),
     Unix(UnixStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
 }
 
 impl Address {
@@ -87,13 +89,43 @@ impl Wire {
         Ok(Self::Tcp(stream))
     }
 
+    /// The same connection, encrypted: the handshake comes with the first bytes.
+    pub(crate) fn encrypted(self, connection: ClientConnection) -> Self {
+        let Self::Tcp(stream) = self else { panic!("only TCP is encrypted") };
+        Self::Tls(Box::new(StreamOwned::new(connection, stream)))
+    }
+
     /// Says that nothing more will come.
     pub(crate) fn shut_down_write(&self) {
         match self {
             Self::Tcp(stream) => stream.shutdown(Shutdown::Write),
+            Self::Tls(stream) => stream.sock.shutdown(Shutdown::Write),
             Self::Unix(stream) => stream.shutdown(Shutdown::Write),
         }
         .unwrap();
+    }
+
+    pub(crate) fn set_nonblocking(&self, nonblocking: bool) {
+        match self {
+            Self::Tcp(stream) => stream.set_nonblocking(nonblocking),
+            Self::Tls(stream) => stream.sock.set_nonblocking(nonblocking),
+            Self::Unix(stream) => stream.set_nonblocking(nonblocking),
+        }
+        .unwrap();
+    }
+
+    /// Ends the connection without a word of TCP but a reset.
+    pub(crate) fn reset(self) {
+        self.will_reset();
+    }
+
+    /// Has its end be a reset, whenever that is.
+    pub(crate) fn will_reset(&self) {
+        match self {
+            Self::Tcp(stream) => SockRef::from(stream).set_linger(Some(Duration::ZERO)).unwrap(),
+            Self::Tls(stream) => SockRef::from(&stream.sock).set_linger(Some(Duration::ZERO)).unwrap(),
+            Self::Unix(_) => panic!("only TCP has resets"),
+        }
     }
 
     /// Waits until the peer has closed, whatever it says before that, and returns what it said.
@@ -113,6 +145,7 @@ impl Read for Wire {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.read(buffer),
+            Self::Tls(stream) => stream.read(buffer),
             Self::Unix(stream) => stream.read(buffer),
         }
     }
@@ -122,6 +155,7 @@ impl Write for Wire {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.write(bytes),
+            Self::Tls(stream) => stream.write(bytes),
             Self::Unix(stream) => stream.write(bytes),
         }
     }

@@ -1,0 +1,20 @@
+/**
+ * Why there are no samples, in the words of a person.
+ */
+
+/** @type {Record<string, string>} */
+const REASONS = {
+  restarted: "the daemon was restarted",
+  evicted: "lost: they were gone before this page came back",
+  slow: "lost: this page did not read fast enough",
+  missing: "lost on the way",
+  late: "not taken: the daemon was held up",
+  suspended: "not taken: the host was suspended",
+  clock: "the host's clock was set back",
+  waiting: "nothing has come since",
+};
+
+/** @param {string} reason */
+export function reasonText(reason) {
+  return `no samples: ${REASONS[reason] ?? reason.replaceAll("_", " ")}`;
+}

@@ -1,0 +1,59 @@
+//! What the configuration changes about the dashboard's files: made once each time it is read.
+
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+use hostcast_dashboard::Asset;
+use hyper::header::HeaderValue;
+
+use crate::config::DashboardConfig;
+
+/// The dashboard as this daemon serves it.
+#[derive(Debug)]
+pub(crate) struct Page {
+    /// Its `Content-Security-Policy`.
+    pub(crate) policy: HeaderValue,
+    /// Whether other pages may show it in a frame.
+    pub(crate) may_be_framed: bool,
+    /// The page itself with the other hosts' addresses, where there are any.
+    pub(crate) with_hosts: Option<Bytes>,
+}
+
+impl Page {
+    pub(crate) fn new(config: &DashboardConfig) -> Self {
+        Self {
+            policy: HeaderValue::from_str(&policy(config)).expect("the configuration has checked each address"),
+            may_be_framed: !config.frame_ancestors.is_empty(),
+            with_hosts: hostcast_dashboard::find("/")
+                .filter(|_| !config.hosts.is_empty())
+                .map(|page| name_hosts(page, config)),
+        }
+    }
+}
+
+/// Everything comes from here, the stream included, but for the streams of hosts that the configuration names.
+fn policy(config: &DashboardConfig) -> String {
+    let mut policy = String::from("default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors ");
+    if config.frame_ancestors.is_empty() {
+        policy.push_str("'none'");
+    } else {
+        policy.push_str(&config.frame_ancestors.join(" "));
+    }
+    if !config.hosts.is_empty() {
+        policy.push_str("; connect-src 'self'");
+    }
+    for host in &config.hosts {
+        let (scheme, rest) = host.split_once("://").expect("the configuration has checked each address");
+        let authority = rest.split('/').next().unwrap_or(rest);
+        let socket = if scheme == "https" { "wss" } else { "ws" };
+        write!(policy, " {scheme}://{authority} {socket}://{authority}")
+            .expect("a string takes all that is written to it");
+    }
+    policy
+}
+
+/// The page finds the addresses in its root element: it need not ask for them.
+fn name_hosts(page: &Asset, config: &DashboardConfig) -> Bytes {
+    let text = std::str::from_utf8(page.identity).expect("the page is text");
+    text.replacen("<html", &format!("<html data-hosts=\"{}\"", config.hosts.join(" ")), 1).into()
+}

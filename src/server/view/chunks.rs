@@ -1,0 +1,154 @@
+//! Pieces of history that are being read. Whoever comes in a crowd reads what the one before has just read, so that a
+//! piece is kept as long as anybody reads history, within a bound that all views share.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    ops::RangeInclusive,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use bytes::Bytes;
+
+use crate::sample::Schema;
+
+/// What is kept for a crowd, of all views together: three times the default history of an ordinary host in json.
+const MAX_KEPT_BYTES: usize = 8 << 20;
+
+/// One `history` message, shared by whoever reads the same part.
+#[derive(Debug)]
+pub(crate) struct Chunk {
+    /// The whole WebSocket frame.
+    pub(crate) frame: Bytes,
+    /// What its values stand for, in json those of its last sample; `None` before the very first.
+    pub(crate) schema: Option<Arc<Schema>>,
+    /// What left the ring before it could be read.
+    pub(crate) lost: Option<RangeInclusive<u64>>,
+    /// The sample after the last one here.
+    pub(crate) next_seq: u64,
+    /// Whether nothing newer had been taken.
+    pub(crate) complete: bool,
+    /// The number of the next sample when this was made.
+    pub(super) as_of: u64,
+}
+
+/// The pieces of one view.
+#[derive(Debug)]
+pub(super) struct Chunks {
+    /// By their first sample: those that are kept, and those on their way to a slow reader.
+    alive: HashMap<u64, Weak<Chunk>>,
+    /// The oldest first.
+    kept: VecDeque<Arc<Chunk>>,
+    readers: usize,
+    room: Arc<Room>,
+}
+
+/// Bytes that may still be kept, in whatever view.
+#[derive(Debug)]
+pub(crate) struct Room(AtomicUsize);
+
+impl Default for Room {
+    fn default() -> Self {
+        Self(AtomicUsize::new(MAX_KEPT_BYTES))
+    }
+}
+
+impl Room {
+    fn take(&self, bytes: usize) -> bool {
+        let take = |free: usize| free.checked_sub(bytes);
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.0.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
+impl Chunks {
+    pub(super) fn new(room: Arc<Room>) -> Self {
+        Self { alive: HashMap::new(), kept: VecDeque::new(), readers: 0, room }
+    }
+
+    /// The piece that begins with sample `seq`, if it still holds when the next sample is number `next_seq`.
+    pub(super) fn get(&self, seq: u64, next_seq: u64) -> Option<Arc<Chunk>> {
+        let alive = self.alive.get(&seq).and_then(Weak::upgrade);
+        alive.filter(|chunk| !chunk.complete || chunk.as_of == next_seq)
+    }
+
+    /// Shares the piece that begins with sample `seq`.
+    pub(super) fn insert(&mut self, seq: u64, chunk: &Arc<Chunk>) {
+        self.alive.retain(|_, chunk| chunk.strong_count() > 0);
+        self.alive.insert(seq, Arc::downgrade(chunk));
+        if self.readers == 0 {
+            return;
+        }
+        while !self.room.take(chunk.frame.len()) {
+            // A crowd moves on together: nobody will miss the oldest.
+            let Some(oldest) = self.kept.pop_front() else { return };
+            self.room.give_back(oldest.frame.len());
+        }
+        self.kept.push_back(Arc::clone(chunk));
+    }
+
+    pub(super) fn reader_comes(&mut self) {
+        self.readers += 1;
+    }
+
+    pub(super) fn reader_leaves(&mut self) {
+        self.readers -= 1;
+        if self.readers == 0 {
+            self.forget();
+        }
+    }
+
+    fn forget(&mut self) {
+        for chunk in std::mem::take(&mut self.kept) {
+            self.room.give_back(chunk.frame.len());
+        }
+    }
+}
+
+impl Drop for Chunks {
+    fn drop(&mut self) {
+        self.forget();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chunk(next_seq: u64, bytes: usize) -> Arc<Chunk> {
+        let frame = Bytes::from(vec![0; bytes]);
+        Arc::new(Chunk { frame, schema: None, lost: None, next_seq, complete: false, as_of: 0 })
+    }
+
+    #[test]
+    fn pieces_are_kept_while_somebody_reads_and_the_oldest_make_room() {
+        let room = Arc::new(Room(AtomicUsize::new(100)));
+        let mut chunks = Chunks::new(Arc::clone(&room));
+        chunks.insert(1, &chunk(2, 40));
+        assert!(chunks.get(1, 0).is_none(), "nobody reads");
+        chunks.reader_comes();
+        chunks.reader_comes();
+        for seq in 1..=3 {
+            chunks.insert(seq, &chunk(seq + 1, 40));
+        }
+        assert_eq!([1, 2, 3].map(|seq| chunks.get(seq, 0).is_some()), [false, true, true]);
+
+        let mut others = Chunks::new(Arc::clone(&room));
+        others.reader_comes();
+        others.insert(1, &chunk(2, 40));
+        assert!(others.get(1, 0).is_none(), "there is room for two in all");
+        chunks.reader_leaves();
+        assert!(chunks.get(3, 0).is_some());
+        chunks.reader_leaves();
+        assert!(chunks.get(3, 0).is_none());
+        others.insert(1, &chunk(2, 100));
+        assert!(others.get(1, 0).is_some());
+        drop(others);
+        assert!(room.take(100), "everything was given back");
+    }
+}

@@ -1,0 +1,232 @@
+/** That the page never looks better than the truth: gaps, breaks, what is missing, who may see it. */
+
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import test from "node:test";
+import { scratch } from "../harness/scratch.js";
+import { daemonFor, hostFor, proxyFor, visitFor } from "../harness/scene.js";
+import { until } from "../harness/until.js";
+
+/** @typedef {import("../harness/browser.js").Visit} Visit */
+
+/**
+ * Moves the crosshair over the CPU chart until what is said there matches.
+ * @param {Visit} visit
+ * @param {RegExp} wanted
+ */
+async function sayAt(visit, wanted) {
+  const plot = visit.page.locator('[data-testid="chart-cpu"] .plot');
+  const time = visit.page.locator('[data-testid="chart-cpu"] .card-time');
+  return until(`the crosshair to say ${wanted}`, async () => {
+    const box = await plot.boundingBox();
+    assert.ok(box);
+    for (let x = box.x + box.width - 12; x > box.x + 62; x -= 3) {
+      await visit.page.mouse.move(x, box.y + 60);
+      const said = await time.innerText();
+      if (wanted.test(said)) {
+        return said;
+      }
+    }
+    return "";
+  });
+}
+
+test("time moves on though nothing comes; the stretch is shaded, and says why", async (t) => {
+  const daemon = await daemonFor(t, { heartbeat: "30s" });
+  const visit = await visitFor(t, `${daemon.url}#span=60000`);
+  await visit.takesMoreSamples(8);
+  const drawn = await visit.drawings();
+  daemon.signal("SIGSTOP");
+  await visit.reaches("stale");
+  const stale = await visit.drawings();
+  await until("the picture to move", async () => (await visit.drawings()) > stale + 5);
+  assert.ok(stale > drawn);
+  const opacity = await visit.page.evaluate(() => getComputedStyle(/** @type {Element} */ (document.querySelector(".plot canvas"))).opacity);
+  assert.ok(Number(opacity) < 1, "what is stale is dimmed");
+  await sayAt(visit, /nothing has come since/);
+  assert.equal(await visit.page.locator('[data-testid="chart-cpu"] tbody td').first().innerText(), "–", "there is no value in a gap");
+
+  daemon.signal("SIGCONT");
+  await visit.reaches("live");
+  await visit.takesMoreSamples(3);
+  await sayAt(visit, /not taken: the daemon was held up/);
+});
+
+test("a restart says so where the lines end, and the new past follows", async (t) => {
+  const daemon = await daemonFor(t);
+  const visit = await visitFor(t, `${daemon.url}#span=60000`);
+  await visit.takesMoreSamples(4);
+  visit.expectOutage();
+  await daemon.kill();
+  await visit.reaches("reconnecting");
+  const { samples } = await visit.facts();
+  await daemonFor(t, { port: daemon.port });
+  await visit.reaches("live");
+  await visit.holdsSamples(samples + 4);
+  await sayAt(visit, /the daemon was restarted/);
+});
+
+/** Where Debian and others keep it. */
+function libfaketime() {
+  const folders = readdirSync("/usr/lib").map((name) => path.join("/usr/lib", name, "faketime/libfaketime.so.1"));
+  return folders.find((library) => existsSync(library)) ?? "";
+}
+
+test("a host's clock that is set back leaves one time axis that only grows", async (t) => {
+  const library = libfaketime();
+  if (library === "") {
+    t.skip("libfaketime is not installed");
+    return;
+  }
+  const clock = path.join(scratch, "clock");
+  writeFileSync(clock, "+0");
+  const daemon = await daemonFor(t, {
+    interval: "100ms",
+    wrap: ["/usr/bin/env", `LD_PRELOAD=${library}`, `FAKETIME_TIMESTAMP_FILE=${clock}`, "FAKETIME_NO_CACHE=1", "DONT_FAKE_MONOTONIC=1"],
+  });
+  const visit = await visitFor(t, `${daemon.url}#span=60000`);
+  await visit.takesMoreSamples(30);
+  const before = await visit.facts();
+  writeFileSync(clock, "-20");
+  await until("the step", () => visit.samples().some(({ time }, at, all) => at > 0 && time < all[at - 1].time - 15_000));
+  await visit.page.waitForFunction(() => document.documentElement.dataset.state === "live");
+  await until("more samples", async () => (await visit.facts()).lastSeq > before.lastSeq + 40);
+  const after = await visit.facts();
+  assert.ok(after.samples <= after.lastSeq - before.lastSeq, "what the new time contradicts is gone");
+  assert.ok(after.gaps > before.gaps, "and the step is a break");
+  assert.equal(after.epoch, before.epoch);
+  await until("the newest at the right edge", async () => /^every/.test(await visit.page.locator("#age").innerText()));
+});
+
+test("a device that is plugged in gets its chart, and loses none of its past when it goes", async (t) => {
+  const plug = path.join(scratch, "plug");
+  const host = await hostFor(t, 4, { interval: "100ms", plug });
+  const visit = await visitFor(t, host.url);
+  const { page } = visit;
+  const chart = page.locator('[data-testid="chart-disk-usb0"]');
+  await visit.takesMoreSamples(5);
+  assert.equal(await chart.count(), 0);
+  const { gaps } = await visit.facts();
+  writeFileSync(plug, "");
+  await chart.waitFor({ state: "attached" });
+  await chart.scrollIntoViewIfNeeded();
+  await until("values of the new disk", async () => /\d/.test(await chart.locator("tbody td").first().innerText()));
+  rmSync(plug);
+  await until("another schema", () => visit.stream.messages.filter(({ type }) => type === "schema").length >= 3);
+  await visit.takesMoreSamples(5);
+  assert.equal(await chart.count(), 1, "what was measured is still there");
+  assert.equal((await visit.facts()).gaps - gaps, visit.missedTicks, "the others have no break");
+  assert.match(await page.locator("#banner-text").textContent() ?? "", /series changed/);
+});
+
+test("before the first sample the page says that it waits", async (t) => {
+  const daemon = await daemonFor(t, { interval: "5s" });
+  const proxy = await proxyFor(t, daemon);
+  const { Visit } = await import("../harness/browser.js");
+  const visit = await Visit.open(proxy.url);
+  t.after(() => visit.close());
+  await visit.page.locator("#waiting").waitFor({ state: "visible" });
+  assert.equal(await visit.page.locator(".card[data-testid^=chart]").count(), 0, "no chart pretends to have something");
+  assert.equal(await visit.page.locator('[data-testid="tile-cpu"] .tile-value').innerText(), "–");
+  await visit.holdsSamples(1);
+  await visit.page.locator("#waiting").waitFor({ state: "hidden" });
+});
+
+test("a daemon that lets nobody in is not asked again and again, and the page says so", async (t) => {
+  const daemon = await daemonFor(t);
+  const proxy = await proxyFor(t, daemon);
+  const visit = await visitFor(t, proxy.url);
+  visit.expectOutage();
+  proxy.forbid();
+  await visit.reaches("ended");
+  assert.match(await visit.page.locator("#banner-text").innerText(), /access denied \(403\)/);
+  assert.equal(await visit.page.locator("#state-text").innerText(), "Ended");
+  const { length } = visit.streams;
+  await visit.page.waitForTimeout(1500);
+  assert.equal(visit.streams.length, length);
+});
+
+test("a daemon of another version than the page is named, and whether it is newer", async (t) => {
+  const daemon = await daemonFor(t);
+  const proxy = await proxyFor(t, daemon);
+  const visit = await visitFor(t, proxy.url);
+  assert.equal(await visit.page.locator("#banner").isVisible(), false);
+  const version = String(visit.stream.messages[0].server).split("/")[1];
+  visit.expectOutage();
+  for (const [other, word] of [["9.9.9", "newer"], ["0.0.1", "older"]]) {
+    // As after an upgrade: the same page, another daemon behind the same address.
+    assert.equal(other.length, version.length, "a frame must keep its length");
+    proxy.rewrite(`hostcast/${version}`, `hostcast/${other}`);
+    await until(`the word ${word}`, async () =>
+      new RegExp(`${other}, is ${word} than this page, ${version}`).test((await visit.page.locator("#banner-text").textContent()) ?? ""),
+    );
+  }
+  assert.equal(await visit.page.locator("#banner-action").innerText(), "Reload");
+});
+
+test("when the network is back, or somebody looks again, nobody waits", async (t) => {
+  const daemon = await daemonFor(t);
+  const visit = await visitFor(t, daemon.url);
+  let alive = daemon;
+  visit.expectOutage();
+  for (const event of ["online", "visibilitychange"]) {
+    // Waits are random: with the longest ones the page would wait for seconds.
+    await visit.page.evaluate(() => {
+      Math.random = () => 0.999;
+    });
+    const port = daemon.port;
+    const last = visit.streams.length;
+    await alive.kill();
+    await until("some attempts in vain", () => visit.streams.length >= last + 3);
+    alive = await daemonFor(t, { port });
+    const begun = performance.now();
+    const attempts = visit.streams.length;
+    await visit.page.evaluate((name) => {
+      (name === "online" ? window : document).dispatchEvent(new Event(name));
+    }, event);
+    await until("an attempt", () => visit.streams.length > attempts);
+    assert.ok(performance.now() - begun < 2000, "the wait would have been four seconds");
+    await visit.reaches("live");
+  }
+});
+
+test("while nobody can see it nothing is drawn, nothing is lost, and it is there at once", async (t) => {
+  const host = await hostFor(t, 4, { interval: "100ms" });
+  const visit = await visitFor(t, host.url);
+  await visit.takesMoreSamples(10);
+  await visit.hide(true);
+  await visit.takesMoreSamples(2);
+  const drawn = await visit.drawings();
+  await visit.takesMoreSamples(40);
+  assert.equal(await visit.drawings(), drawn);
+  await visit.hide(false);
+  await until("a picture", async () => (await visit.drawings()) > drawn);
+  assert.equal((await visit.facts()).gaps, visit.missedTicks);
+});
+
+test("who asked for less motion gets at most one picture a second", async (t) => {
+  const host = await hostFor(t, 4, { interval: "100ms" });
+  const visit = await visitFor(t, `${host.url}#span=60000`, { reducedMotion: "reduce" });
+  await visit.takesMoreSamples(10);
+  const frames = await visit.page.evaluate(
+    () =>
+      new Promise((resolve) => {
+        /** @type {number[]} */
+        const times = [];
+        const clear = CanvasRenderingContext2D.prototype.clearRect;
+        CanvasRenderingContext2D.prototype.clearRect = function (...args) {
+          const now = performance.now();
+          if (times.length === 0 || now - times[times.length - 1] > 100) {
+            times.push(now);
+          }
+          if (times.length === 5) {
+            resolve(times);
+          }
+          return clear.apply(this, args);
+        };
+      }),
+  );
+  const gaps = /** @type {number[]} */ (frames).slice(1).map((time, at) => time - /** @type {number[]} */ (frames)[at]);
+  assert.ok(gaps.every((gap) => gap > 850), gaps.join());
+});
