@@ -42,8 +42,6 @@ pub enum Command {
     /// Tell what is wrong with a configuration, or print what it adds up to
     #[command(after_help = CHECK_HELP)]
     Check(CheckArgs),
-    /// Print what makes a shell complete these commands and flags
-    Completions(CompletionsArgs),
     /// Follow daemons elsewhere and keep what they stream
     #[command(after_help = record::HELP)]
     Record(RecordArgs),
@@ -53,6 +51,8 @@ pub enum Command {
     /// Write a range of a recording for other programs
     #[command(after_help = export::HELP)]
     Export(ExportArgs),
+    /// Print what makes a shell complete these commands and flags
+    Completions(CompletionsArgs),
 }
 
 /// `hostcast serve`

@@ -79,7 +79,12 @@ impl Session {
             while let Some(incoming) = self.incoming.pop_front() {
                 match incoming {
                     Incoming::Text(text) => {
-                        let message = Message::parse(&text).map_err(|error| Lost::garbled(error.to_string()))?;
+                        let message = match Message::parse(&text) {
+                            Ok(message) => message,
+                            // Later versions may say more.
+                            Err(_) if is_of_unknown_type(&text) => continue,
+                            Err(error) => return Err(Lost::garbled(error.to_string()).into()),
+                        };
                         if let Message::Bye(bye) = &message {
                             self.bye = Some((bye.reason.clone(), bye.retry_ms));
                         }
@@ -142,5 +147,31 @@ impl Session {
             self.outgoing.drain(..written);
         }
         Pin::new(&mut *self.wire).poll_flush(context)
+    }
+}
+
+/// The types of the messages that this client knows.
+const KNOWN: [&str; 8] = ["hello", "schema", "gap", "history", "sample", "heartbeat", "notice", "bye"];
+
+/// Whether a text that is no message of ours is one of a later version, and not a damaged one.
+fn is_of_unknown_type(text: &[u8]) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Typed<'a> {
+        #[serde(borrow, rename = "type")]
+        kind: std::borrow::Cow<'a, str>,
+    }
+    serde_json::from_slice(text).is_ok_and(|Typed { kind }| !KNOWN.contains(&&*kind))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_of_a_later_version_is_told_from_a_damaged_one() {
+        assert!(is_of_unknown_type(br#"{"type":"weather","degrees":3}"#));
+        for damaged in [&br#"{"type":"sample","seq":"x"}"#[..], br#"{"type":"weat"#, b"{}", b"\xff"] {
+            assert!(!is_of_unknown_type(damaged));
+        }
     }
 }

@@ -7,8 +7,9 @@ use std::{
 };
 
 /// A frame is made of about so many bytes of lines, at their ends: large enough to compress well, small enough to be read
-/// whole, and little is lost where one is damaged.
-pub(super) const FRAME_TEXT: usize = 256 << 10;
+/// whole, and little is lost where one is damaged. With a few lines more it stays within 256 KiB, beyond which zstd takes
+/// several times the memory.
+pub(super) const FRAME_TEXT: usize = 240 << 10;
 /// No frame of ours decompresses to more; one line may be longer than a frame's usual text.
 const MAX_TEXT: usize = 64 << 20;
 /// Beyond this it takes twice as long for a twentieth.

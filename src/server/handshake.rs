@@ -8,7 +8,10 @@ use std::{io::Read as _, sync::Arc};
 use headers::{HeaderMapExt, SecWebsocketAccept, SecWebsocketKey, SecWebsocketVersion, Upgrade};
 use hyper::{
     HeaderMap, StatusCode,
-    header::{CONNECTION, HeaderValue, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, UPGRADE},
+    header::{
+        CONNECTION, CONTENT_LENGTH, HeaderValue, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+        TRANSFER_ENCODING, UPGRADE,
+    },
     upgrade::{OnUpgrade, Parts, Upgraded},
 };
 use hyper_util::rt::TokioIo;
@@ -37,6 +40,10 @@ pub(crate) fn accept(
 ) -> Result<Response, Problem> {
     let query = StreamQuery::parse(query, &context.in_force.get().spans())?;
     let key = websocket_key(headers)?;
+    if headers.contains_key(TRANSFER_ENCODING) || headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0") {
+        // A proxy would take for a body what comes next, and we for frames.
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "an opening handshake has no body"));
+    }
     let upgrade = upgrade.ok_or_else(not_a_websocket)?;
     let encoding = encoding(headers)?;
     if let Start::After(_) = query.start {

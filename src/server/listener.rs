@@ -18,6 +18,9 @@ use crate::{config::Listen, service::Inherited};
 const BACKLOG: i32 = 4096;
 /// After a failed accept (no descriptors left) the next try waits this long: someone has to leave first.
 const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);
+/// What the kernel takes for a client that does not read, beyond what is on its way already. Left to itself it takes
+/// megabytes, and what lies there is neither dropped nor told of as a gap.
+const MAX_UNSENT_BYTES: u32 = 16 << 10;
 
 /// An open listener.
 #[derive(Debug)]
@@ -113,6 +116,7 @@ impl Listener {
                 Self::Tcp(listener) => listener.accept().await.and_then(|(stream, peer)| {
                     // A sample is one small frame: waiting to fill a packet would only delay it.
                     stream.set_nodelay(true)?;
+                    SockRef::from(&stream).set_tcp_notsent_lowat(MAX_UNSENT_BYTES)?;
                     let ours = stream.local_addr()?.ip().to_canonical();
                     Ok(Accepted::Tcp(stream, Ends { client: peer.ip().to_canonical(), ours }))
                 }),

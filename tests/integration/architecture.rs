@@ -85,7 +85,8 @@ fn http_is_spoken_by_the_server_only() {
 
 #[test]
 fn encryption_is_known_where_sockets_are_taken_and_written_only() {
-    only(&["rustls", "tokio_rustls"], &["server/tls.rs", "server/handshake.rs", "server/stream/"]);
+    let places = ["server/tls.rs", "server/handshake.rs", "server/stream/", "client/tls.rs"];
+    only(&["rustls", "tokio_rustls"], &places);
 }
 
 #[test]

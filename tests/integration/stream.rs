@@ -1,5 +1,7 @@
 //! The stream: hello, schema, history and then live, without a hole and without a repetition.
 
+use std::io::Write as _;
+
 use hostcast::protocol::{Message, WireSample, WireValues};
 use serde_json::{Value, json};
 
@@ -221,6 +223,14 @@ fn a_handshake_that_cannot_be_is_refused_with_the_reason() {
         );
     }
     http.get("/api/v1/stream").problem(426);
+    // A body could be taken for frames.
+    for lines in ["Content-Length: 4\r\n", "Transfer-Encoding: chunked\r\n"] {
+        let mut wire = pour.address.connect();
+        wire.write_all(&Raw::request_with(&pour.address, "history=none", lines)).unwrap();
+        wire.write_all(b"0\r\n\r\n").unwrap();
+        wire.shut_down_write();
+        assert!(wire.read_until_closed().starts_with(b"HTTP/1.1 400 "), "{lines}");
+    }
 }
 
 #[test]

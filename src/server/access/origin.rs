@@ -58,7 +58,11 @@ fn is_same(origin: &HeaderValue, host: &Authority) -> bool {
         "https" => 443,
         _ => return false,
     };
-    let Ok(authority) = authority.parse::<Authority>() else { return false };
+    // No browser sends a user's name there.
+    let Some(authority) = authority.parse::<Authority>().ok().filter(|authority| !authority.as_str().contains('@'))
+    else {
+        return false;
+    };
     let port = |authority: &Authority| authority.port_u16().unwrap_or(default_port);
     authority.host().eq_ignore_ascii_case(host.host()) && port(&authority) == port(host)
 }

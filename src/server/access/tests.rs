@@ -91,6 +91,7 @@ fn only_pages_from_here_or_listed_ones_get_in() {
     }
     for origin in [
         "null",
+        "http://evil.example@localhost:7117",
         "",
         "http://localhost",
         "http://localhost:3000",
@@ -105,7 +106,7 @@ fn only_pages_from_here_or_listed_ones_get_in() {
     ] {
         assert_eq!(ask(origin), StatusCode::FORBIDDEN, "{origin}");
     }
-    assert_eq!(access.report().wrong_origins, 12);
+    assert_eq!(access.report().wrong_origins, 13);
 }
 
 #[test]

@@ -11,13 +11,8 @@ use mio::{
     net::{TcpStream, UnixStream},
 };
 use rustls::ServerConnection;
-use socket2::SockRef;
 
 use super::tls::TlsSocket;
-
-/// What the kernel takes for a client that does not read, beyond what is on its way already. Left to
-/// itself it takes megabytes, and what lies there is neither dropped nor told of as a gap.
-const MAX_UNSENT_BYTES: u32 = 16 << 10;
 
 /// A non-blocking connection, taken over from the HTTP server.
 #[derive(Debug)]
@@ -30,12 +25,12 @@ pub(crate) enum Socket {
 impl Socket {
     /// Takes over a connection that tokio drove so far.
     pub(crate) fn from_tcp(stream: tokio::net::TcpStream) -> io::Result<Self> {
-        take_over(stream).map(Self::Tcp)
+        Ok(Self::Tcp(TcpStream::from_std(stream.into_std()?)))
     }
 
     /// Takes over a connection that tokio drove so far, with its keys.
     pub(crate) fn from_tls(stream: tokio::net::TcpStream, connection: ServerConnection) -> io::Result<Self> {
-        Ok(Self::Tls(Box::new(TlsSocket::new(take_over(stream)?, connection))))
+        Ok(Self::Tls(Box::new(TlsSocket::new(TcpStream::from_std(stream.into_std()?), connection))))
     }
 
     /// Takes over a connection that tokio drove so far.
@@ -59,12 +54,6 @@ impl Socket {
             Self::Unix(stream) => stream,
         }
     }
-}
-
-fn take_over(stream: tokio::net::TcpStream) -> io::Result<TcpStream> {
-    let stream = stream.into_std()?;
-    SockRef::from(&stream).set_tcp_notsent_lowat(MAX_UNSENT_BYTES)?;
-    Ok(TcpStream::from_std(stream))
 }
 
 impl Read for Socket {
