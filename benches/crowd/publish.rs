@@ -1,5 +1,5 @@
 //! What publishing costs the sampler, however many subscribers there are: it numbers the reading, puts
-//! it into the ring, and wakes the lanes.
+//! it into the ring, and wakes one lane, which wakes the next.
 
 use std::{
     io::{self, BufRead as _},
