@@ -162,7 +162,7 @@ test("dragging zooms every chart, a double click goes back to live", async (t) =
   await page.mouse.up();
   const zoom = await until("a zoom", () => zoomOf(visit));
   assert.ok(Math.abs(zoom.to - zoom.from - 15_000) < 1500, `a quarter of a minute, not ${zoom.to - zoom.from} ms`);
-  assert.match(await page.locator("#behind").innerText(), /^paused, \d+ s behind/);
+  await until("the chip", async () => /^paused, \d+ s behind/.test(await page.locator("#behind").innerText()));
   const [one, other] = [await edges(visit, "cpu"), await edges(visit, "load")];
   const apart = one.map((time, at) => Math.abs(secondsOf(time) - secondsOf(other[at])));
   assert.ok(apart.every((seconds) => seconds <= 1), `all charts show the same time: ${one} and ${other}`);
