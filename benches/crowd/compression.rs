@@ -18,14 +18,11 @@ struct Rounds {
     /// A sample, to all of its subscribers.
     cpu_us: Figures,
     live_bytes: Figures,
-    past_bytes: Figures,
 }
 
 pub(crate) fn bench() -> io::Result<()> {
     let mut cpu = Table::of_rounds("us of CPU a sample, compressed, beside plain");
     let mut live = Table::of_rounds("bytes of a live sample, compressed, beside plain");
-    let mut history =
-        Table::of_rounds("bytes of a sample of the past, with what comes before it, compressed, beside plain");
     for (name, subprotocol) in SUBPROTOCOLS {
         for subscribers in CROWDS {
             let [mut plain, mut compressed] = [(); 2].map(|()| Rounds::default());
@@ -37,12 +34,11 @@ pub(crate) fn bench() -> io::Result<()> {
             cpu.add(Row::new(&what, compressed.cpu_us).floor(plain.cpu_us));
             if subscribers == CROWDS[0] {
                 live.add(Row::new(name, compressed.live_bytes).floor(plain.live_bytes));
-                history.add(Row::new(name, compressed.past_bytes).floor(plain.past_bytes));
             }
             eprintln!("{what}: done");
         }
     }
-    println!("{cpu}\n{live}\n{history}");
+    println!("{cpu}\n{live}");
     Ok(())
 }
 
@@ -67,15 +63,6 @@ impl Rounds {
         let after = account(&server)?;
         self.cpu_us.push(spent / (after.0 - before.0) * subscribers as f64);
         self.live_bytes.push((after.1 - before.1) / (after.0 - before.0));
-
-        drop(crowd);
-        server.path = "/api/v1/stream?history=all".into();
-        thread::sleep(SETTLED);
-        let before = account(&server)?;
-        load(&server)?.ask("connect 1")?;
-        thread::sleep(INTERVAL);
-        let after = account(&server)?;
-        self.past_bytes.push((after.1 - before.1) / (after.0 - before.0));
         Ok(())
     }
 }
