@@ -75,7 +75,10 @@ export class Legend {
   /** @param {(label: string) => boolean} isHidden */
   mark(isHidden) {
     for (const { line, button } of this.#entries) {
-      button.setAttribute("aria-pressed", String(!isHidden(line.label)));
+      const pressed = String(!isHidden(line.label));
+      if (button.ariaPressed !== pressed) {
+        button.ariaPressed = pressed;
+      }
     }
   }
 

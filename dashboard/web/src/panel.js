@@ -34,7 +34,6 @@ import { snapped } from "./view.js";
  * @property {Store} store
  * @property {import("./shown.js").Shown} shown
  * @property {import("./store.js").Break[]} waiting  the stretch at the end in which nothing came
- * @property {boolean} texts  whether it is time to write numbers: faster than that nobody reads
  * @property {number} look  grows when the theme or a unit has changed
  */
 
@@ -62,6 +61,7 @@ export class Panel {
   #cores = null;
   #revision = 0;
   #inSight = false;
+  #isDrawn = false;
   #key = "";
   #pointed = "";
   /** @type {View | null} the newest that was asked for */
@@ -131,10 +131,11 @@ export class Panel {
   draw(view, everything = false) {
     this.#view = view;
     this.#build();
-    if ((!this.#inSight && !everything) || this.#picture === null || this.#plot.pixels < 20) {
+    this.#isDrawn = (this.#inSight || everything) && this.#picture !== null && this.#plot.pixels >= 20;
+    if (!this.#isDrawn) {
       return;
     }
-    const { store, shown, look, waiting, texts } = this.#scene;
+    const { store, shown, look, waiting } = this.#scene;
     const own = snapped(view, store.rows, this.#plot.pixels);
     const key = [
       own.from,
@@ -154,15 +155,20 @@ export class Panel {
       this.#key = key;
       this.#paint(own);
     }
-    if (texts) {
-      this.#showValues();
-    }
   }
 
-  /** The crosshair has moved. */
-  showCursor() {
-    if (this.#inSight) {
-      this.#plot.showCursor(this.#scene.shown.cursor);
+  /**
+   * What is said beside the picture. Not before every chart is drawn: the text of an axis would have the
+   * browser lay out the page again for whatever was written since the last.
+   * @param {boolean} texts  whether it is time to write numbers
+   */
+  tell(texts) {
+    if (!this.#isDrawn) {
+      return;
+    }
+    this.#plot.showCursor(this.#scene.shown.cursor);
+    if (texts) {
+      this.#legend.mark((label) => this.#isHidden(label));
       this.#showValues();
     }
   }
@@ -185,6 +191,7 @@ export class Panel {
   #redraw() {
     if (this.#view) {
       this.draw(this.#view);
+      this.tell(true);
     }
   }
 
@@ -200,11 +207,9 @@ export class Panel {
     if (this.#cores) {
       drawHeat(this.#plot, this.#cores, store, view, breaks);
     } else if (this.#picture) {
-      this.#legend.mark((label) => this.#isHidden(label));
       const figures = lines.map((line) => this.#figures[this.#picture?.lines.indexOf(line) ?? 0]);
       drawLines(this.#plot, this.#picture, lines, store, view, figures, breaks, this.#pointed);
     }
-    this.#plot.showCursor(this.#scene.shown.cursor);
   }
 
   #drawnLines() {
