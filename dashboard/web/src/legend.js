@@ -9,7 +9,7 @@ import { brief } from "./units.js";
 
 /**
  * @typedef {import("./lines.js").Line} Line
- * @typedef {import("./fold.js").Figures} Figures
+ * @typedef {import("./runs.js").Figures} Figures
  */
 
 const KINDS = /** @type {const} */ (["now", "min", "mean", "max"]);

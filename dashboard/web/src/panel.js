@@ -12,6 +12,7 @@ import { Legend } from "./legend.js";
 import { drawLines } from "./linechart.js";
 import { Plot } from "./plot.js";
 import { reasonText } from "./reasons.js";
+import { Runs } from "./runs.js";
 import { clockTime, zonedTime } from "./units.js";
 import { snapped } from "./view.js";
 
@@ -40,7 +41,8 @@ import { snapped } from "./view.js";
 export class Panel {
   kind;
   root;
-  /** @type {import("./fold.js").Figures[]} */
+  #runs = new Runs([]);
+  /** @type {import("./runs.js").Figures[]} */
   #figures = [];
   #time = element("span", { class: "card-time" });
   #note = element("span", { class: "card-note" });
@@ -203,12 +205,11 @@ export class Panel {
   #paint(view) {
     const { store, waiting } = this.#scene;
     const breaks = waiting.length > 0 ? store.breaks.concat(waiting) : store.breaks;
-    const lines = this.#drawnLines();
     if (this.#cores) {
       drawHeat(this.#plot, this.#cores, store, view, breaks);
     } else if (this.#picture) {
-      const figures = lines.map((line) => this.#figures[this.#picture?.lines.indexOf(line) ?? 0]);
-      drawLines(this.#plot, this.#picture, lines, store, view, figures, breaks, this.#pointed);
+      const choice = { isHidden: (/** @type {string} */ label) => this.#isHidden(label), pointed: this.#pointed };
+      drawLines(this.#plot, this.#picture, this.#runs, store, view, breaks, choice);
     }
   }
 
@@ -236,6 +237,7 @@ export class Panel {
       this.#body.style.minHeight = `${Math.max(200, Math.min(400, 3 * cores.length + 28))}px`;
       this.#side.replaceChildren(this.#heatLegend.root);
     } else if (this.#picture) {
+      this.#runs = new Runs(this.#picture.lines);
       this.#figures = this.#picture.lines.map(() => ({ now: NaN, min: NaN, mean: NaN, max: NaN }));
       this.#legend.reset(this.kind.title, this.#picture.lines, this.#picture.format);
       this.#side.replaceChildren(this.#legend.root);
@@ -255,6 +257,7 @@ export class Panel {
     if (this.#cores) {
       this.#heatLegend.show(this.#cores, last < rows.first ? -1 : last);
     } else if (this.#picture) {
+      this.#runs.tracks.forEach((track, at) => this.#runs.describe(track, rows, view, this.#figures[at]));
       this.#legend.show(this.#figures, row, this.#picture.format);
     }
     setText(this.#note, this.kind.note?.(store, last) ?? "");
