@@ -6,7 +6,7 @@
 import { element, setText } from "./dom.js";
 import { saveCsv, savePng } from "./export.js";
 import { listen } from "./gestures.js";
-import { drawHeat } from "./heatchart.js";
+import { HeatChart } from "./heatchart.js";
 import { HeatLegend } from "./heatlegend.js";
 import { Legend } from "./legend.js";
 import { drawLines } from "./linechart.js";
@@ -61,6 +61,8 @@ export class Panel {
   #picture = null;
   /** @type {Column[] | null} */
   #cores = null;
+  /** @type {HeatChart | null} */
+  #heat = null;
   #revision = 0;
   #inSight = false;
   #isDrawn = false;
@@ -205,8 +207,8 @@ export class Panel {
   #paint(view) {
     const { store, waiting } = this.#scene;
     const breaks = waiting.length > 0 ? store.breaks.concat(waiting) : store.breaks;
-    if (this.#cores) {
-      drawHeat(this.#plot, this.#cores, store, view, breaks);
+    if (this.#heat) {
+      this.#heat.draw(this.#plot, store, view, breaks);
     } else if (this.#picture) {
       const choice = { isHidden: (/** @type {string} */ label) => this.#isHidden(label), pointed: this.#pointed };
       drawLines(this.#plot, this.#picture, this.#runs, store, view, breaks, choice);
@@ -233,7 +235,9 @@ export class Panel {
     const cores = this.kind.heat?.(store) ?? [];
     this.#lines.hidden = cores.length === 0;
     this.#cores = cores.length > 0 && this.#lines.ariaPressed !== "true" ? cores : null;
+    this.#heat = null;
     if (this.#cores) {
+      this.#heat = new HeatChart(this.#cores);
       this.#body.style.minHeight = `${Math.max(200, Math.min(400, 3 * cores.length + 28))}px`;
       this.#side.replaceChildren(this.#heatLegend.root);
     } else if (this.#picture) {

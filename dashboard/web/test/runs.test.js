@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { fold, Points } from "../src/fold.js";
+import { HeatCells } from "../src/heatcells.js";
 import { Rows } from "../src/rows.js";
 import { Runs } from "../src/runs.js";
 import { between, snapped, viewOf } from "../src/view.js";
@@ -91,6 +92,28 @@ test("what is remembered of the past is what would be worked out anew", () => {
       }
     });
   }
+});
+
+test("cells that have moved are what would be painted anew", () => {
+  const { rows, lines, random, now, append, setBack } = scene();
+  const { columns } = lines[1];
+  const ramp = new Uint32Array(64).map((_, shade) => shade + 1);
+  const kept = new HeatCells(columns);
+  for (let picture = 0; picture < 400; picture += 1) {
+    append(Math.floor(random() * 30));
+    if (picture % 97 === 96) {
+      setBack();
+    }
+    const view = random() < 0.9 ? viewOf(rows, now() + 30, 30_000) : between(rows, now() - 90_000 * random(), now() - 9000 * random());
+    const cellMs = picture % 100 < 50 ? 100 : 170;
+    const fresh = new HeatCells(columns);
+    assert.equal(kept.update(rows, 100, view, cellMs, ramp), fresh.update(rows, 100, view, cellMs, ramp));
+    assert.equal(kept.width, fresh.width);
+    // The first cells may have been painted by rows to the left of the view.
+    const differ = kept.pixels.findIndex((pixel, at) => at % kept.width > 3 && pixel !== fresh.pixels[at]);
+    assert.equal(differ, -1, `picture ${picture}`);
+  }
+  assert.ok(new Set(kept.pixels).size > 20);
 });
 
 test("a picture of a past that has been seen costs only what is new", () => {
