@@ -49,6 +49,7 @@ const base = shown.host || home;
 const scene = { store, shown, waiting: [], look: 0 };
 let textsAt = -Infinity;
 let everything = false;
+let isPublished = true;
 
 const loop = new Loop(draw, () => sections.pixelMs);
 const status = new Status(store);
@@ -148,12 +149,16 @@ function receive(message, text) {
   } else if (message.type === "notice") {
     status.tell(`The daemon says: ${message.reason.replaceAll("_", " ")}.`);
   }
-  publishPosition();
+  if (isPublished) {
+    isPublished = false;
+    queueMicrotask(publishPosition);
+  }
   loop.invalidate();
 }
 
-/** For tests and for whoever looks with the browser's inspector. */
+/** For tests and for whoever looks with the browser's inspector. Once for messages that are read together. */
 function publishPosition() {
+  isPublished = true;
   const { dataset } = document.documentElement;
   dataset.epoch = store.epoch;
   dataset.lastSeq = Number.isNaN(store.lastSeq) ? "" : String(store.lastSeq);
