@@ -46,7 +46,7 @@ if (!others.includes(shown.host)) {
 const base = shown.host || home;
 
 /** @type {import("./panel.js").Scene} */
-const scene = { store, shown, waiting: [], look: 0 };
+const scene = { store, shown, waiting: [], look: 0, refresh: () => loop.refresh() };
 let textsAt = -Infinity;
 let everything = false;
 let isPublished = true;
@@ -140,6 +140,7 @@ function refresh() {
  */
 function receive(message, text) {
   raw.add(text);
+  const wasEmpty = store.rows.samples === 0;
   const time = store.take(message);
   if (!Number.isNaN(time)) {
     clock.observe(time, performance.now());
@@ -153,7 +154,11 @@ function receive(message, text) {
     isPublished = false;
     queueMicrotask(publishPosition);
   }
-  loop.invalidate();
+  if (message.type === "schema" || (wasEmpty && store.rows.samples > 0)) {
+    refresh();
+  } else {
+    loop.invalidate();
+  }
 }
 
 /** For tests and for whoever looks with the browser's inspector. Once for messages that are read together. */
@@ -180,6 +185,7 @@ function choose(url) {
   location.reload();
 }
 
+/** @returns {boolean} whether that was all */
 function draw() {
   const now = hostNow();
   const at = performance.now();
@@ -189,7 +195,7 @@ function draw() {
   scene.waiting = overdue ? [{ from: store.lastTime, to: now, reason: "waiting" }] : [];
 
   const view = shown.view(store.rows, now);
-  sections.draw(view, everything);
+  const isAll = sections.draw(view, everything);
   sections.tell(texts);
   tiles.draw(view, texts);
   hosts.draw();
@@ -201,4 +207,5 @@ function draw() {
     const isEmpty = store.rows.samples === 0;
     byId("waiting", HTMLElement).hidden = !isEmpty;
   }
+  return isAll;
 }
