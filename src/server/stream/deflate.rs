@@ -39,8 +39,10 @@ impl Deflater {
 
     /// `None` if the library refuses.
     fn compress(&self, payload: &[u8]) -> Option<Vec<u8>> {
-        let mut state =
-            self.idle().pop().unwrap_or_else(|| Compress::new_with_window_bits(Compression::new(LEVEL), false, WINDOW_BITS));
+        let mut state = self
+            .idle()
+            .pop()
+            .unwrap_or_else(|| Compress::new_with_window_bits(Compression::new(LEVEL), false, WINDOW_BITS));
         let compressed = compress(&mut state, payload);
         self.idle().push(state);
         compressed
