@@ -39,6 +39,10 @@ export class Rows {
   end = 0;
   /** Kept rows that are samples. */
   samples = 0;
+  /** Rows that were moved out at the front so far: with it, the number of a row stays the same for ever. */
+  gone = 0;
+  /** Grows when rows were taken back. */
+  era = 0;
 
   /** @param {number} capacity */
   constructor(capacity) {
@@ -95,6 +99,7 @@ export class Rows {
       column.values.fill(NaN, end, this.end);
     }
     this.end = end;
+    this.era += 1;
   }
 
   /** @param {number} row */
@@ -149,6 +154,7 @@ export class Rows {
     for (const column of this.#columns) {
       column.values = moved(column.values);
     }
+    this.gone += first;
     this.first = 0;
     this.end = kept;
   }
