@@ -12,7 +12,7 @@ use std::{
 
 use bytes::Bytes;
 
-use crate::sample::Schema;
+use crate::{hub::Gap, sample::Schema};
 
 /// What is kept for a crowd, of all views together: three times the default history of an ordinary host in json.
 const MAX_KEPT_BYTES: usize = 8 << 20;
@@ -26,6 +26,8 @@ pub(crate) struct Chunk {
     pub(crate) schema: Option<Arc<Schema>>,
     /// What left the ring before it could be read.
     pub(crate) lost: Option<RangeInclusive<u64>>,
+    /// What a recording lacks right before the first sample here.
+    pub(crate) gap: Option<Gap>,
     /// The sample after the last one here.
     pub(crate) next_seq: u64,
     /// Whether nothing newer had been taken.
@@ -138,7 +140,7 @@ mod tests {
 
     fn chunk(next_seq: u64, bytes: usize) -> Arc<Chunk> {
         let frame = Bytes::from(vec![0; bytes]);
-        Arc::new(Chunk { frame, schema: None, lost: None, next_seq, complete: false, as_of: 0 })
+        Arc::new(Chunk { frame, schema: None, lost: None, gap: None, next_seq, complete: false, as_of: 0 })
     }
 
     #[test]
@@ -175,7 +177,7 @@ mod tests {
         chunks.reader_comes();
         let end = |as_of| {
             let frame = Bytes::from_static(b"end");
-            Arc::new(Chunk { frame, schema: None, lost: None, next_seq: as_of, complete: true, as_of })
+            Arc::new(Chunk { frame, schema: None, lost: None, gap: None, next_seq: as_of, complete: true, as_of })
         };
         chunks.insert(1, &chunk(16, 40));
         chunks.insert(16, &end(20));
