@@ -60,7 +60,10 @@ fn schemas_count_against_the_bound_once_each() {
     for second in 0..10 {
         ring.push(reading(Duration::from_secs(second), 1, &schema));
     }
-    assert_eq!(ring.size(), (10, schema.footprint() + ring.from(0).map(|(sample, _)| sample.footprint()).sum::<usize>()));
+    assert_eq!(
+        ring.size(),
+        (10, schema.footprint() + ring.from(0).map(|(sample, _)| sample.footprint()).sum::<usize>())
+    );
 }
 
 #[test]

@@ -100,7 +100,8 @@ impl Batch {
 
     fn folded(run: Run, cursor: u64, limit: usize, buckets: Option<Buckets>) -> Self {
         let Run { samples, gaps, lost, reaches_newest } = run;
-        let (mut items, mut taken, mut gaps) = (Vec::with_capacity(samples.len().min(limit)), 0, gaps.into_iter().peekable());
+        let (mut items, mut taken, mut gaps) =
+            (Vec::with_capacity(samples.len().min(limit)), 0, gaps.into_iter().peekable());
         while let Some(next) = samples.get(taken)
             && items.len() < limit
         {
