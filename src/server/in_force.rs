@@ -72,7 +72,7 @@ impl InForce {
             tls,
             header_timeout: config.server.limits.header_timeout,
             stall_timeout: config.server.limits.stall_timeout,
-            page: Page::new(&config.dashboard, replay.map(|_| config.history.window)),
+            page: Page::new(&config.dashboard, replay.map(|_| (config.history.window, config.sampler.interval))),
             replay,
             text: config.to_toml(),
         }

@@ -20,8 +20,8 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    /// `replayed` is how long the recording is, where one is served.
-    pub(crate) fn new(config: &DashboardConfig, replayed: Option<Duration>) -> Self {
+    /// `replayed` is how long the recording is, and the time between its samples, where one is served.
+    pub(crate) fn new(config: &DashboardConfig, replayed: Option<(Duration, Duration)>) -> Self {
         Self {
             policy: HeaderValue::from_str(&policy(config)).expect("the configuration has checked each address"),
             may_be_framed: !config.frame_ancestors.is_empty(),
@@ -54,14 +54,16 @@ fn policy(config: &DashboardConfig) -> String {
 }
 
 /// The page finds it in its root element: the addresses of the other hosts, and how much of a recording there is.
-fn tell(page: &Asset, config: &DashboardConfig, replayed: Option<Duration>) -> Bytes {
+fn tell(page: &Asset, config: &DashboardConfig, replayed: Option<(Duration, Duration)>) -> Bytes {
     let text = std::str::from_utf8(page.identity).expect("the page is text");
     let mut root = String::from("<html");
     if !config.hosts.is_empty() {
         write!(root, " data-hosts=\"{}\"", config.hosts.join(" ")).expect("a string takes all that is written to it");
     }
-    if let Some(replayed) = replayed {
-        write!(root, " data-replay-ms=\"{}\"", replayed.as_millis()).expect("a string takes all that is written to it");
+    if let Some((length, interval)) = replayed {
+        let (length, interval) = (length.as_millis(), interval.as_millis());
+        write!(root, " data-replay-ms=\"{length}\" data-interval-ms=\"{interval}\"")
+            .expect("a string takes all that is written to it");
     }
     text.replacen("<html", &root, 1).into()
 }
