@@ -3,6 +3,7 @@
  */
 
 import { fold, Points } from "./fold.js";
+import { DASHES, STACK_FILL } from "./lines.js";
 import { color } from "./palette.js";
 import { axisOver } from "./scale.js";
 
@@ -23,13 +24,14 @@ import { axisOver } from "./scale.js";
  * @property {{ value: number, label: string }} [reference]  a level to compare with
  */
 
-const STACK_FILL = 0.62;
 const AREA_FILL = 0.15;
 /** Of an area that has no outline. */
 const PLAIN_FILL = 0.6;
 /** In a lower chart an outline says nothing that the area does not say; and outlines are what costs most. */
 const OUTLINED_PIXELS = 160;
 const HEADROOM = 1.04;
+/** What the name of a level needs above it. */
+const REFERENCE_PIXELS = 24;
 /** Others, while one line is pointed at. */
 const FADED = 0.18;
 
@@ -67,7 +69,7 @@ export function drawLines(plot, picture, runs, { rows }, view, breaks, { isHidde
       if (line.mark === "line" || (line.mark === "area" && isOutlined)) {
         context.lineWidth = line.label === pointed ? 2 : line.mark === "line" ? 1.25 : 1;
         context.strokeStyle = color(line.color, faded);
-        context.setLineDash(line.dashed ? [5, 4] : []);
+        context.setLineDash(DASHES[line.stroke ?? "solid"]);
         stroke(plot, at);
       }
     });
@@ -180,14 +182,17 @@ function drawReference(plot, { reference }) {
   }
   plot.rule(reference.value, "chart-zero");
   const { context } = plot;
+  const y = plot.y(reference.value);
+  // Above its line, or below where there is no room.
+  const fits = y > REFERENCE_PIXELS;
   context.textAlign = "right";
-  context.textBaseline = "bottom";
+  context.textBaseline = fits ? "bottom" : "top";
   // A rim, so that it can be read where a line crosses it.
   context.lineWidth = 4;
   context.lineJoin = "round";
   context.strokeStyle = color("surface", 0.85);
   context.fillStyle = color("chart-label");
-  const at = /** @type {const} */ ([reference.label, plot.width - 14, plot.y(reference.value) - 2]);
+  const at = /** @type {const} */ ([reference.label, plot.width - 14, fits ? y - 2 : y + 3]);
   context.strokeText(...at);
   context.fillText(...at);
 }

@@ -14,6 +14,7 @@ import { Hosts } from "./hosts.js";
 import { Loop } from "./loop.js";
 import { forgetColors } from "./palette.js";
 import { RawPanel } from "./raw.js";
+import { replayClock, replayedMs } from "./replay.js";
 import { Sections } from "./sections.js";
 import { Shown } from "./shown.js";
 import { patience, pausedText } from "./state.js";
@@ -33,10 +34,12 @@ document.documentElement.toggleAttribute("data-kiosk", query.has("kiosk"));
 document.documentElement.toggleAttribute("data-alone", only !== null);
 
 const home = new URL("./", location.href).href;
-const store = new Store();
-const clock = new HostClock();
+const replayed = replayedMs(document.documentElement.dataset);
+const store = new Store(replayed ?? undefined);
+let clock = new HostClock();
 const shown = new Shown();
-shown.span = Controls.recallSpan();
+// Of a recording all is shown first, whatever was chosen for what is live.
+shown.span = replayed === null ? Controls.recallSpan() : "all";
 shown.read(location.hash);
 // The daemon writes them into the page that it serves. A link may name one of these and no other.
 const others = (document.documentElement.dataset.hosts ?? "").split(" ").filter(Boolean);
@@ -85,6 +88,7 @@ shown.onCursor = () => {
 
 const connection = new Connection({
   page: base,
+  past: replayed === null ? undefined : `${replayed}ms`,
   resumeFrom: () => store.position(),
   onMessage: receive,
   onLink(link) {
@@ -140,6 +144,9 @@ function refresh() {
  */
 function receive(message, text) {
   raw.add(text);
+  if (message.type === "hello" && message.replay) {
+    clock = replayClock(message.replay);
+  }
   const wasEmpty = store.rows.samples === 0;
   const time = store.take(message);
   if (!Number.isNaN(time)) {
@@ -191,7 +198,8 @@ function draw() {
   const at = performance.now();
   const texts = everything || at - textsAt >= TEXTS_MS;
   textsAt = texts ? at : textsAt;
-  const overdue = now - store.lastTime > patience(store.intervalMs);
+  // Where time goes faster, so does patience.
+  const overdue = now - store.lastTime > patience(store.intervalMs) * Math.max(1, store.hello?.replay?.speed ?? 1);
   scene.waiting = overdue ? [{ from: store.lastTime, to: now, reason: "waiting" }] : [];
 
   const view = shown.view(store.rows, now);

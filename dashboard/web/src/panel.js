@@ -105,7 +105,9 @@ export class Panel {
     const csv = element("button", { class: "button quiet", text: "CSV", attributes: { type: "button" } });
     const png = element("button", { class: "button quiet", text: "PNG", attributes: { type: "button" } });
     csv.addEventListener("click", () => this.#picture && saveCsv(this.#file(), this.#drawnLines(), scene.store, this.#plot.view));
-    png.addEventListener("click", () => savePng(this.#file(), this.#plot, kind.title, scene.store, this.#drawnLines()));
+    png.addEventListener("click", () =>
+      savePng(this.#file(), this.#plot, kind.title, scene.store, this.#cores ? [] : this.#drawnLines()),
+    );
     for (const [button, what] of /** @type {const} */ ([[csv, "values"], [png, "picture"]])) {
       button.setAttribute("aria-label", `${kind.title}: save the ${what} as ${button.textContent}`);
       button.title = `Save the ${what} of what is visible`;

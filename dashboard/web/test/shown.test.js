@@ -9,6 +9,7 @@ import { csvOf } from "../src/csv.js";
 import { axisOver } from "../src/scale.js";
 import { Shown } from "../src/shown.js";
 import { ageText, stateOf } from "../src/state.js";
+import { Store } from "../src/store.js";
 import { percent } from "../src/units.js";
 import { snapped, viewOf } from "../src/view.js";
 
@@ -178,6 +179,26 @@ test("CSV has a row a visible sample, none in a gap, and nothing for what is mis
   assert.equal(lines.length, 11);
   assert.equal(lines[1], "1970-01-01T00:00:00.000Z,0");
   assert.equal(lines[8], "1970-01-01T00:00:07.000Z,");
+});
+
+test("CSV repeats no reading of a slow series, and its digits are those of the stream", () => {
+  const store = new Store();
+  const slow = { ...series("a"), intervalMs: 3000 };
+  store.setSchema([slow, series("b"), series("c")]);
+  [[0.1, 0.1, 0.2], [NaN, 2 ** 24 + 1, 2 ** 52], [NaN, NaN, 7.1e-7], [0.3, 1 / 3, 0.25]].forEach((values, at) =>
+    store.append({ seq: at + 1, time: 1000 * at, elapsedMs: 1000, values, missed: null }),
+  );
+  const [a, b, c] = store.columns.values();
+  /** @type {import("../src/lines.js").Line} */
+  const line = { label: "slow", color: "", columns: [a], mark: "line" };
+  const lines = [line, { ...line, label: "one", columns: [b] }, { ...line, label: "sum", columns: [b, c] }];
+  const rows = csvOf(lines, store.rows, viewOf(store.rows, 3000, "all")).trimEnd().split("\r\n").slice(1);
+  assert.deepEqual(rows.map((row) => row.replace(/^[^,]+,/, "")), [
+    "0.1,0.1,0.3",
+    `,16777217,${2 ** 52 + 2 ** 24 + 1}`,
+    ",,7.1e-7",
+    `0.3,${1 / 3},0.583333333333333`,
+  ]);
 });
 
 test("a link says what is shown, and is read back to the same", () => {
