@@ -4,7 +4,7 @@
 
 import { element } from "./dom.js";
 
-const probe = element("span", { class: "visually-hidden", attributes: { "aria-hidden": "true" } });
+const probe = element("span", { hidden: true });
 /** @type {Map<string, string>} */
 const known = new Map();
 
