@@ -120,9 +120,11 @@ test("a device that is plugged in gets its chart, and loses none of its past whe
 });
 
 test("before the first sample the page says that it waits", async (t) => {
+  const { theBrowser, Visit } = await import("../harness/browser.js");
+  // Where it is not there yet it may take longer to start than the first sample to come.
+  await theBrowser();
   const daemon = await daemonFor(t, { interval: "5s" });
   const proxy = await proxyFor(t, daemon);
-  const { Visit } = await import("../harness/browser.js");
   const visit = await Visit.open(proxy.url);
   t.after(() => visit.close());
   await visit.page.locator("#waiting").waitFor({ state: "visible" });
