@@ -96,8 +96,8 @@ fuzz: ## Feed the parsers with whatever breaks them (FUZZ_SECONDS=300 for each; 
 			-max_total_time=$(FUZZ_SECONDS) -max_len=4096 -verbosity=0 -print_final_stats=1 || exit 1; \
 	done
 
-soak: ## Have subscribers come, stall, break off and resume for SOAK_MINUTES=30; in the end all must be as before
-	$(CARGO) test --locked --test integration -- --ignored --nocapture soak::
+soak: build ## Have subscribers come, stall, break off and resume for SOAK_MINUTES=30; in the end all must be as before
+	HOSTCAST_BIN=$(abspath $(BINARY)) $(CARGO) test --locked --test integration -- --ignored --nocapture soak::
 
 screenshots: ## Take the dashboard's pictures into OUT (target/screenshots unless set); takes ten minutes
 	$(CARGO) build --release --locked --bin hostcast --example simulated_host

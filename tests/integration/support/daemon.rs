@@ -162,7 +162,7 @@ fn plain() -> Command {
     command
 }
 
-/// The program under test.
+/// The program under test: the one that was built with the tests, unless `$HOSTCAST_BIN` names another.
 pub(crate) fn program() -> PathBuf {
-    env!("CARGO_BIN_EXE_hostcast").into()
+    std::env::var_os("HOSTCAST_BIN").map_or_else(|| env!("CARGO_BIN_EXE_hostcast").into(), PathBuf::from)
 }
