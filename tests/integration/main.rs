@@ -7,6 +7,8 @@
 
 mod access;
 mod architecture;
+mod attacks;
+mod certificates;
 mod client;
 mod clients;
 mod cloud;
@@ -19,6 +21,7 @@ mod folded;
 mod http;
 mod limits;
 mod operate;
+mod proxies;
 mod record;
 mod reload;
 mod requests;
