@@ -7,6 +7,8 @@
 
 mod access;
 mod architecture;
+mod attacks;
+mod certificates;
 mod client;
 mod clients;
 mod cloud;
@@ -21,6 +23,7 @@ mod http;
 mod limits;
 mod operate;
 mod page;
+mod proxies;
 mod record;
 mod reload;
 mod requests;

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 mod account;
+mod authority;
 mod daemon;
 mod feed;
 mod http;
@@ -15,6 +16,7 @@ mod wire;
 
 pub(crate) use self::{
     account::Account,
+    authority::Authority,
     daemon::{TestDaemon, program},
     feed::{Feed, Heard},
     http::{Http, Response},
