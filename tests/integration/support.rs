@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 mod account;
+mod clock;
 mod daemon;
 mod feed;
 mod http;
@@ -10,11 +11,13 @@ mod pour;
 mod proxy;
 mod random;
 mod raw;
+pub(crate) mod recorder;
 mod scene;
 mod wire;
 
 pub(crate) use self::{
     account::Account,
+    clock::Clock,
     daemon::{TestDaemon, program},
     feed::{Feed, Heard},
     http::{Http, Response},
