@@ -12,7 +12,8 @@
 //!
 //! Around them: [`cli`] is what may be typed, [`config`] what the daemon is told to do, [`logging`]
 //! where events go, [`token`] who may read, [`service`] the service manager, [`clock`] what time it is, [`descriptors`] how many
-//! connections fit, [`vital`] the threads that must not die. `sync` and `fuzzing` let the tests in.
+//! connections fit, [`vital`] the threads that must not die. `websocket` is what
+//! both ends name the same. `sync` and `fuzzing` let the tests in.
 
 pub mod bucket;
 pub mod cli;
@@ -40,3 +41,4 @@ pub mod signals;
 mod sync;
 pub mod token;
 pub mod vital;
+mod websocket;

@@ -46,7 +46,7 @@ if (!others.includes(shown.host)) {
 const base = shown.host || home;
 
 /** @type {import("./panel.js").Scene} */
-const scene = { store, shown, waiting: [], texts: true, look: 0 };
+const scene = { store, shown, waiting: [], look: 0 };
 let textsAt = -Infinity;
 let everything = false;
 
@@ -77,7 +77,7 @@ shown.onCursor = () => {
     cursorRequested = true;
     requestAnimationFrame(() => {
       cursorRequested = false;
-      sections.showCursor();
+      sections.tell(true);
     });
   }
 };
@@ -178,17 +178,18 @@ function choose(url) {
 function draw() {
   const now = hostNow();
   const at = performance.now();
-  scene.texts = everything || at - textsAt >= TEXTS_MS;
-  textsAt = scene.texts ? at : textsAt;
+  const texts = everything || at - textsAt >= TEXTS_MS;
+  textsAt = texts ? at : textsAt;
   const overdue = now - store.lastTime > patience(store.intervalMs);
   scene.waiting = overdue ? [{ from: store.lastTime, to: now, reason: "waiting" }] : [];
 
   const view = shown.view(store.rows, now);
-  tiles.draw(view, scene.texts);
   sections.draw(view, everything);
+  sections.tell(texts);
+  tiles.draw(view, texts);
   hosts.draw();
   raw.draw();
-  if (scene.texts) {
+  if (texts) {
     status.draw(now, shown.isHeld);
     controls.tellBehind(shown.isHeld ? pausedText(now - view.to) : null);
     filesystems.draw(view);
