@@ -17,6 +17,7 @@ export function browser(base) {
       return () => clearTimeout(timer);
     },
     random: Math.random,
+    isHidden: () => document.hidden,
     async refusal() {
       try {
         const { status } = await fetch(new URL("api/v1/status", base), { method: "HEAD", cache: "no-store" });
