@@ -19,6 +19,7 @@ await import("./tests/reach.js");
 await import("./tests/controls.js");
 await import("./tests/delivery.js");
 await import("./tests/strangers.js");
+await import("./tests/access.js");
 await import("./tests/webservers.js");
 
 after(closeBrowser);

@@ -1,15 +1,11 @@
 /** Pages that have no business here, in a browser that can reach the daemon. */
 
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
 import { createServer } from "node:http";
-import path from "node:path";
 import test from "node:test";
 import { theBrowser } from "../harness/browser.js";
-import { BINARY } from "../harness/daemon.js";
 import { afterwards, daemonFor } from "../harness/scene.js";
-import { scratch } from "../harness/scratch.js";
+import { Tokens } from "../harness/tokens.js";
 
 /**
  * A site of someone else, on a port of its own.
@@ -128,19 +124,15 @@ test("a page of an origin that is listed reads both", async (t) => {
 });
 
 test("a browser is asked for a token once, and keeps no more than a cookie that scripts cannot read", async (t) => {
-  const tokens = path.join(scratch, "tokens", String(process.pid));
-  const more = `auth = "token"\ntoken_file = "${tokens}"`;
-  const config = path.join(scratch, "tokens.toml");
-  writeFileSync(config, `[server]\n${more}\n`);
-  const made = spawnSync(BINARY, ["token", "add", "wall", "--config", config], { encoding: "utf8", env: {} });
-  assert.equal(made.status, 0, made.stderr);
-  const daemon = await daemonFor(t, { more });
+  const tokens = new Tokens();
+  const token = tokens.add("wall");
+  const daemon = await daemonFor(t, { more: tokens.settings });
   const page = await pageOf(t, daemon.url);
 
   await page.getByLabel("Token").fill("hostcast_guess");
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.getByText("This token is not known here.").waitFor();
-  await page.getByLabel("Token").fill(made.stdout.trim());
+  await page.getByLabel("Token").fill(token);
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.waitForFunction(() => document.documentElement.dataset.state === "live");
   assert.equal(page.url(), daemon.url);

@@ -132,38 +132,6 @@ test("before the first sample the page says that it waits", async (t) => {
   await visit.page.locator("#waiting").waitFor({ state: "hidden" });
 });
 
-test("a daemon that lets nobody in is not asked again and again, and the page says so", async (t) => {
-  const daemon = await daemonFor(t);
-  const proxy = await proxyFor(t, daemon);
-  const visit = await visitFor(t, proxy.url);
-  visit.expectOutage();
-  proxy.forbid();
-  await visit.reaches("ended");
-  assert.match(await visit.page.locator("#banner-text").innerText(), /access denied \(403\)/);
-  assert.equal(await visit.page.locator("#state-text").innerText(), "Ended");
-  const { length } = visit.streams;
-  await visit.page.waitForTimeout(1500);
-  assert.equal(visit.streams.length, length);
-});
-
-test("a daemon of another version than the page is named, and whether it is newer", async (t) => {
-  const daemon = await daemonFor(t);
-  const proxy = await proxyFor(t, daemon);
-  const visit = await visitFor(t, proxy.url);
-  assert.equal(await visit.page.locator("#banner").isVisible(), false);
-  const version = String(visit.stream.messages[0].server).split("/")[1];
-  visit.expectOutage();
-  for (const [other, word] of [["9.9.9", "newer"], ["0.0.1", "older"]]) {
-    // As after an upgrade: the same page, another daemon behind the same address.
-    assert.equal(other.length, version.length, "a frame must keep its length");
-    proxy.rewrite(`hostcast/${version}`, `hostcast/${other}`);
-    await until(`the word ${word}`, async () =>
-      new RegExp(`${other}, is ${word} than this page, ${version}`).test((await visit.page.locator("#banner-text").textContent()) ?? ""),
-    );
-  }
-  assert.equal(await visit.page.locator("#banner-action").innerText(), "Reload");
-});
-
 test("when the network is back, or somebody looks again, nobody waits", async (t) => {
   const daemon = await daemonFor(t);
   const visit = await visitFor(t, daemon.url);
