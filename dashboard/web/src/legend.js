@@ -9,7 +9,7 @@ import { brief } from "./units.js";
 
 /**
  * @typedef {import("./lines.js").Line} Line
- * @typedef {import("./fold.js").Figures} Figures
+ * @typedef {import("./runs.js").Figures} Figures
  */
 
 const KINDS = /** @type {const} */ (["now", "min", "mean", "max"]);
@@ -75,7 +75,10 @@ export class Legend {
   /** @param {(label: string) => boolean} isHidden */
   mark(isHidden) {
     for (const { line, button } of this.#entries) {
-      button.setAttribute("aria-pressed", String(!isHidden(line.label)));
+      const pressed = String(!isHidden(line.label));
+      if (button.ariaPressed !== pressed) {
+        button.ariaPressed = pressed;
+      }
     }
   }
 

@@ -76,6 +76,10 @@ export class Rows {
   end = 0;
   /** Kept rows that are samples. */
   samples = 0;
+  /** Rows that were moved out at the front so far: with it, the number of a row stays the same for ever. */
+  gone = 0;
+  /** Grows when rows were taken back. */
+  era = 0;
 
   /** @param {number} capacity */
   constructor(capacity) {
@@ -133,6 +137,7 @@ export class Rows {
       column.held?.fill(0, end, this.end);
     }
     this.end = end;
+    this.era += 1;
   }
 
   /** @param {number} row */
@@ -188,6 +193,7 @@ export class Rows {
       column.values = moved(column.values);
       column.held &&= moved(column.held);
     }
+    this.gone += first;
     this.first = 0;
     this.end = kept;
   }

@@ -3,6 +3,7 @@ import test from "node:test";
 import { HostClock } from "../src/clock.js";
 import { fold, Points } from "../src/fold.js";
 import { Rows } from "../src/rows.js";
+import { Runs } from "../src/runs.js";
 import { physicalDevices, physicalInterfaces, plain, valuesOf } from "../src/selection.js";
 import { csvOf } from "../src/csv.js";
 import { axisOver } from "../src/scale.js";
@@ -24,11 +25,12 @@ const series = (name, attributes = {}) => ({ id: name, name, unit: "1", attribut
  * @param {Rows} rows
  * @param {import("../src/view.js").View} view
  * @param {number} pixels
- * @param {import("../src/fold.js").Figures[]} [figures]
+ * @param {Runs} [runs]  of these lines
  */
-function points(lines, rows, view, pixels, figures) {
+function points(lines, rows, view, pixels, runs = new Runs(lines)) {
   const out = new Points();
-  fold(out, lines, rows, view, pixels, figures);
+  runs.update(rows, view, pixels);
+  fold(out, runs, rows, view);
   return [out.times, ...out.heights].map((numbers) => [...numbers.subarray(0, out.length)]);
 }
 
@@ -149,7 +151,10 @@ function tenRows() {
 test("the figures are of what is visible, and a missing value is in none of them", () => {
   const { rows, line } = tenRows();
   const figures = { now: 0, min: 0, mean: 0, max: 0 };
-  points([line], rows, viewOf(rows, 9000, "all"), 600, [figures]);
+  const runs = new Runs([line]);
+  const view = viewOf(rows, 9000, "all");
+  runs.update(rows, view, 600);
+  runs.describe(runs.tracks[0], rows, view, figures);
   assert.deepEqual(figures, { now: 9, min: 0, mean: 38 / 9, max: 9 });
 });
 
