@@ -20,5 +20,6 @@ await import("./tests/controls.js");
 await import("./tests/delivery.js");
 await import("./tests/strangers.js");
 await import("./tests/webservers.js");
+await import("./tests/replay.js");
 
 after(closeBrowser);
