@@ -21,6 +21,7 @@ mod limits;
 mod operate;
 mod record;
 mod reload;
+mod replay;
 mod requests;
 mod resume;
 mod rfc6455;

@@ -19,13 +19,13 @@ use serde_json::Value;
 use crate::support::{Fault, Pour, Proxy, Random, TestDaemon, eventually, program, room_for};
 
 /// A recorder with a folder; killed when it is dropped.
-struct Recorder {
+pub(crate) struct Recorder {
     child: Child,
     folder: PathBuf,
 }
 
 impl Recorder {
-    fn start(folder: &Path, targets: &[String]) -> Self {
+    pub(crate) fn start(folder: &Path, targets: &[String]) -> Self {
         Self::with(folder, targets, &[])
     }
 
@@ -42,7 +42,7 @@ impl Recorder {
     }
 
     /// Tells it to stop; its exit code.
-    fn stop(&mut self) -> Option<i32> {
+    pub(crate) fn stop(&mut self) -> Option<i32> {
         kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
         let mut code = None;
         eventually("the recorder ends", || {
@@ -54,7 +54,7 @@ impl Recorder {
     }
 
     /// Waits until sample `seq` of the ring that is recorded now is there.
-    fn wait_for(&self, host: &str, seq: u64) {
+    pub(crate) fn wait_for(&self, host: &str, seq: u64) {
         let folder = self.folder.join(host);
         eventually(&format!("sample {seq} of {host} is recorded"), || {
             folder.is_dir() && samples(&folder).last().is_some_and(|last| last.seq >= seq)
@@ -70,7 +70,7 @@ impl Drop for Recorder {
 }
 
 /// The lines of one host, as a reader finds them.
-fn lines(folder: &Path) -> Vec<Value> {
+pub(crate) fn lines(folder: &Path) -> Vec<Value> {
     let (mut reader, mut lines) = (Reader::open(folder).unwrap(), Vec::new());
     while let Some(found) = reader.read().unwrap() {
         match found {
