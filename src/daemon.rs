@@ -235,9 +235,10 @@ pub(crate) fn with_room_for_connections(mut config: Config) -> Config {
 /// Tells a person where the dashboard is, and warns of what everyone could reach.
 pub(crate) fn announce(config: &Config, addresses: &[Listen]) {
     let scheme = if config.server.tls.is_some() { "https" } else { "http" };
+    let base = &config.server.base_path;
     for listen in addresses {
         let line = match listen {
-            Listen::Tcp(address) => format!("dashboard at {scheme}://{address}/"),
+            Listen::Tcp(address) => format!("dashboard at {scheme}://{address}{base}/"),
             Listen::Unix(path) => format!("listening on unix:{}", path.display()),
         };
         // The daemon does not need anyone to read this.

@@ -12,8 +12,9 @@
 //!   and [`replay`] serves that like a daemon.
 //!
 //! Around them: [`cli`] is what may be typed, [`config`] what the daemon is told to do, [`logging`]
-//! where events go, [`token`] who may read, [`service`] the service manager, [`clock`] what time it is, [`time`] how people write that, [`descriptors`] how many
-//! connections fit, [`vital`] the threads that must not die. `sync` and `fuzzing` let the tests in.
+//! where events go, [`token`] who may read, [`service`] the service manager, [`clock`] what time it is, [`time`] how
+//! people write that, [`descriptors`] how many connections fit, [`vital`] the threads that must not die. `websocket` is
+//! what both ends name the same. `sync` and `fuzzing` let the tests in.
 
 pub mod bucket;
 pub mod cli;
@@ -43,3 +44,4 @@ mod sync;
 pub mod time;
 pub mod token;
 pub mod vital;
+mod websocket;

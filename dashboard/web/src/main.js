@@ -49,7 +49,7 @@ if (!others.includes(shown.host)) {
 const base = shown.host || home;
 
 /** @type {import("./panel.js").Scene} */
-const scene = { store, shown, waiting: [], texts: true, look: 0 };
+const scene = { store, shown, waiting: [], look: 0 };
 let textsAt = -Infinity;
 let everything = false;
 
@@ -80,7 +80,7 @@ shown.onCursor = () => {
     cursorRequested = true;
     requestAnimationFrame(() => {
       cursorRequested = false;
-      sections.showCursor();
+      sections.tell(true);
     });
   }
 };
@@ -185,18 +185,19 @@ function choose(url) {
 function draw() {
   const now = hostNow();
   const at = performance.now();
-  scene.texts = everything || at - textsAt >= TEXTS_MS;
-  textsAt = scene.texts ? at : textsAt;
+  const texts = everything || at - textsAt >= TEXTS_MS;
+  textsAt = texts ? at : textsAt;
   // Where time goes faster, so does patience.
   const overdue = now - store.lastTime > patience(store.intervalMs) * Math.max(1, store.hello?.replay?.speed ?? 1);
   scene.waiting = overdue ? [{ from: store.lastTime, to: now, reason: "waiting" }] : [];
 
   const view = shown.view(store.rows, now);
-  tiles.draw(view, scene.texts);
   sections.draw(view, everything);
+  sections.tell(texts);
+  tiles.draw(view, texts);
   hosts.draw();
   raw.draw();
-  if (scene.texts) {
+  if (texts) {
     status.draw(now, shown.isHeld);
     controls.tellBehind(shown.isHeld ? pausedText(now - view.to) : null);
     filesystems.draw(view);

@@ -16,7 +16,7 @@ export const HELD_MS = 3_600_000;
 /** More than an hour at the shortest interval that there is: of a recording, a day at one second. */
 export const MAX_ROWS = 90_000;
 /** A host with very many series is held for less than an hour: this many values take 96 MiB. */
-const MAX_VALUES = 24 * 1024 ** 2;
+const MAX_VALUES = 12 * 1024 ** 2;
 
 export class Store {
   #heldMs;
@@ -151,7 +151,7 @@ export class Store {
       this.rows.truncate(sample.time);
       this.breaks = this.breaks.filter((one) => one.to < sample.time);
       for (const column of this.columns.values()) {
-        column.heldAt = -Infinity;
+        column.readAt = -Infinity;
       }
       this.#markGap("clock");
     }
@@ -159,8 +159,7 @@ export class Store {
 
     const row = this.rows.push(sample.time, sample.seq);
     for (let at = 0; at < this.#order.length; at += 1) {
-      const column = this.#order[at];
-      column.values[row] = reading(column, sample.time, sample.values[at] ?? NaN);
+      this.#order[at].put(row, sample.time, sample.values[at] ?? NaN);
     }
     this.lastSeq = sample.seq;
     this.lastTime = sample.time;
@@ -199,23 +198,4 @@ export class Store {
   #holdsValues(column) {
     return column.values.subarray(this.rows.first, this.rows.end).some((value) => !Number.isNaN(value));
   }
-}
-
-/**
- * A value as a person would read it off: a series that is read every ten seconds keeps its reading
- * until the next is overdue.
- * @param {Column} column
- * @param {number} time
- * @param {number} value  NaN for none at this tick
- */
-function reading(column, time, value) {
-  const { intervalMs } = column.series;
-  if (intervalMs === null) {
-    return value;
-  }
-  if (!Number.isNaN(value)) {
-    column.held = value;
-    column.heldAt = time;
-  }
-  return time - column.heldAt <= 2 * intervalMs ? column.held : NaN;
 }

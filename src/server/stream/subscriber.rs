@@ -13,7 +13,7 @@ use bytes::Bytes;
 
 use super::{
     StreamStats,
-    frame::{self, FrameReader, Incoming, Violation, close},
+    frame::{self, FrameReader, Incoming, Violation},
     lane::Settings,
     outbox::{Flush, Outbox},
     socket::Socket,
@@ -26,6 +26,7 @@ use crate::{
         connections::ConnectionSlot,
         view::{Chunk, HistoryReader, Next, View},
     },
+    websocket::close,
 };
 
 /// Chunks of history written in one turn, so that one reader's backlog does not keep the others of
