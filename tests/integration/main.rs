@@ -26,6 +26,7 @@ mod page;
 mod proxies;
 mod record;
 mod reload;
+mod replay;
 mod requests;
 mod resume;
 mod rfc6455;
