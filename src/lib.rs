@@ -40,3 +40,4 @@ pub mod signals;
 mod sync;
 pub mod token;
 pub mod vital;
+pub mod watch;
