@@ -55,7 +55,7 @@ pub(super) async fn show(
                 match event.map_err(WatchError::Output)? {
                     Event::Key(key) => match wish(key) {
                         Some(Wish::Show(command)) => model.obey(command, Instant::now()),
-                        Some(Wish::Redraw) => screen.terminal.clear().map_err(WatchError::Output)?,
+                        Some(Wish::Redraw) => screen.clear().map_err(WatchError::Output)?,
                         Some(Wish::Suspend) => screen.suspend().map_err(WatchError::Output)?,
                         Some(Wish::Quit) => return Ok(()),
                         None => continue,

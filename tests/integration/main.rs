@@ -36,3 +36,4 @@ mod system;
 mod tls;
 mod tokens;
 mod units;
+mod watch;

@@ -11,6 +11,7 @@ mod proxy;
 mod random;
 mod raw;
 mod scene;
+mod terminal;
 mod wire;
 
 pub(crate) use self::{
@@ -23,6 +24,7 @@ pub(crate) use self::{
     random::Random,
     raw::{Raw, opcode},
     scene::Scene,
+    terminal::Terminal,
     wire::{Address, PATIENCE, Wire},
 };
 
