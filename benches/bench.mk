@@ -1,6 +1,6 @@
 # How to measure; included by the Makefile. docs/performance.md tells how to read the tables.
 
-.PHONY: bench bench-fanout bench-storm bench-stalled bench-compression bench-record bench-long bench-dashboard
+.PHONY: bench bench-fanout bench-storm bench-stalled bench-compression bench-memory bench-record bench-long bench-dashboard
 CARGO ?= cargo
 
 # Under four minutes past the build.
@@ -18,6 +18,9 @@ bench-stalled: ## Measure what 4,000 subscribers notice of 1,000 that have stopp
 
 bench-compression: ## Measure what compression saves in bytes and costs in CPU
 	$(CARGO) bench --locked --bench crowd -- compression
+
+bench-memory: ## Measure what crowds that have left leave behind in the daemon's memory
+	$(CARGO) bench --locked --bench crowd -- memory
 
 bench-record: ## Measure one recorder of 1,000 hosts: CPU, memory, bytes on disk, reading
 	$(CARGO) bench --locked --bench record

@@ -16,25 +16,24 @@ public class Follow implements WebSocket.Listener {
     static String start = "history=all", epoch;
     static int failures;
 
-    final CompletableFuture<Object> over = new CompletableFuture<>();
+    volatile long heard = System.nanoTime();
+    volatile boolean over;
     final StringBuilder text = new StringBuilder();
 
     @Override public CompletionStage<?> onText(WebSocket socket, CharSequence part, boolean isLast) {
+        heard = System.nanoTime();
         text.append(part);
-        if (isLast) {
-            take(text.toString());
-            text.setLength(0);
-        }
+        if (isLast) take(text.toString());
+        if (isLast) text.setLength(0);
         socket.request(1);
         return null;
     }
 
-    @Override public CompletionStage<?> onClose(WebSocket socket, int code, String reason) {
-        over.complete(null);
-        return null;
-    }
+    @Override public CompletionStage<?> onClose(WebSocket socket, int code, String reason) { over = true; return null; }
+    @Override public void onError(WebSocket socket, Throwable error) { over = true; }
 
-    @Override public void onError(WebSocket socket, Throwable error) { over.complete(null); }
+    /** Who says nothing for three heartbeats is gone, whether or not the JDK has noticed. */
+    boolean isOver() { return over || System.nanoTime() - heard > 15_000_000_000L; }
 
     void take(String message) {
         if (message.startsWith("{\"type\":\"gap\"")) System.out.println("missing: " + message);
@@ -51,8 +50,9 @@ public class Follow implements WebSocket.Listener {
         for (HttpClient http = HttpClient.newHttpClient();; failures++) {
             Follow listener = new Follow();
             URI uri = URI.create(stream + start + "&metrics=system.cpu.utilization");
-            http.newWebSocketBuilder().buildAsync(uri, listener).exceptionally(lost -> { listener.over.complete(null); return null; });
-            listener.over.join();
+            CompletableFuture<WebSocket> socket = http.newWebSocketBuilder().buildAsync(uri, listener);
+            while (!listener.isOver() && !socket.isCompletedExceptionally()) Thread.sleep(100);
+            socket.thenAccept(WebSocket::abort);
             Thread.sleep((long) (Math.random() * Math.min(60_000, 1_000 * Math.pow(2, failures))));
         }
     }

@@ -9,7 +9,10 @@ let failures = 0;
 function follow() {
   const socket = new WebSocket(`${stream}?${start}&metrics=system.cpu.utilization`);
   let epoch;
+  // Three heartbeats: who says nothing for so long is gone, whether or not the system has noticed.
+  const giveUp = setTimeout(() => socket.close(), 15_000);
   socket.onmessage = ({ data }) => {
+    giveUp.refresh();
     const message = JSON.parse(data);
     if (message.type === "hello") {
       epoch = message.epoch;
@@ -25,7 +28,10 @@ function follow() {
   };
   socket.onerror = () => console.error("lost");
   // Comes after every error, too. Longer each time, and random, so that a thousand clients do not come back as one.
-  socket.onclose = () => setTimeout(follow, Math.random() * Math.min(60, 2 ** failures++) * 1000);
+  socket.onclose = () => {
+    clearTimeout(giveUp);
+    setTimeout(follow, Math.random() * Math.min(60, 2 ** failures++) * 1000);
+  };
 }
 
 follow();

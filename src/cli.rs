@@ -4,6 +4,7 @@ mod export;
 mod outcome;
 mod reach;
 mod record;
+mod replay;
 mod verify;
 mod watch;
 
@@ -16,6 +17,7 @@ pub use self::{
     export::ExportArgs,
     outcome::{Failure, complain, print},
     record::RecordArgs,
+    replay::ReplayArgs,
     verify::VerifyArgs,
     watch::WatchArgs,
 };
@@ -57,6 +59,9 @@ pub enum Command {
     /// Write a range of a recording for other programs
     #[command(after_help = export::HELP)]
     Export(ExportArgs),
+    /// Serve a recording as if it were live
+    #[command(after_help = replay::HELP)]
+    Replay(ReplayArgs),
     /// Print what makes a shell complete these commands and flags
     Completions(CompletionsArgs),
 }
@@ -204,6 +209,7 @@ Examples:
   hostcast watch web-1 web-2           what are these hosts doing?
   hostcast record web-1 -o recording   keep what the daemon on web-1 streams
   hostcast verify recording            is anything missing in it?
+  hostcast replay recording            look at it, at http://127.0.0.1:7118/
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 78 the configuration is wrong";
 

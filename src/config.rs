@@ -5,6 +5,7 @@
 //! it was written until it is checked, so that each problem is one line that names the place. Past that border
 //! nothing is checked again.
 
+mod base_path;
 mod dashboard;
 mod defaults;
 mod difference;
@@ -15,6 +16,7 @@ pub(crate) mod fuzzing;
 mod listen;
 mod parse;
 mod print;
+mod proxies;
 mod read;
 mod section;
 mod size;
@@ -27,8 +29,11 @@ pub(crate) mod web;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
+pub(crate) use base_path::Place;
+pub use base_path::BasePath;
 pub use dashboard::DashboardConfig;
 pub use duration::{format_duration, parse_duration};
+pub use proxies::TrustedProxy;
 pub use size::parse_size;
 pub use source::{Flag, InvalidConfig, Loaded, SYSTEM_FILE, Source};
 pub use web::{AllowedHost, WebOrigin};
@@ -160,6 +165,10 @@ pub struct ServerConfig {
     pub allowed_hosts: Vec<AllowedHost>,
     /// Origins of other pages that may read what is served here.
     pub allowed_origins: Vec<WebOrigin>,
+    /// Who is believed what they say of those who ask through them.
+    pub trusted_proxies: Vec<TrustedProxy>,
+    /// What stands before every path.
+    pub base_path: BasePath,
     /// The longest silence on a stream: past it a `heartbeat` is sent.
     pub heartbeat: Duration,
     /// How long open connections get to finish when the daemon stops.

@@ -19,6 +19,7 @@ fn main() -> ExitCode {
         Command::Record(args) => args.run().map_err(|error| Failure::new(&error)),
         Command::Watch(args) => args.run().map_err(|error| Failure::new(&error)),
         Command::Export(args) => args.run().map_err(|error| Failure::new(&error)),
+        Command::Replay(args) => args.run(),
         Command::Verify(args) => args.run().map_err(|error| Failure::new(&error)),
     };
     match done {

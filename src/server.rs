@@ -2,6 +2,7 @@
 //!
 //! warp and hyper are used here and nowhere else.
 
+mod accept;
 mod access;
 mod assets;
 mod connections;
@@ -12,13 +13,16 @@ mod handshake;
 mod in_force;
 mod items;
 mod listener;
+mod origin;
 mod page;
 mod patience;
 mod problem;
 mod query;
+mod refusal;
 mod respond;
 mod routes;
 mod samples;
+mod serve;
 mod status;
 mod stream;
 mod tls;
@@ -27,36 +31,26 @@ mod views;
 
 use std::{
     io,
-    net::IpAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, Once, PoisonError},
     time::Duration,
 };
 
-use hyper::{Method, Request, body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
-};
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    sync::{Semaphore, watch},
-    task::JoinSet,
-    time::timeout,
-};
+use tokio::{sync::watch, task::JoinSet, time::timeout};
 use tracing::debug;
 
 use self::{
-    access::{Access, Door, Entrance},
-    connections::{ConnectionSlot, Connections},
+    accept::accept_all,
+    access::Access,
+    connections::Connections,
     in_force::{Current, InForce, stream_settings},
-    listener::{Accepted, Listener},
-    patience::Patient,
+    listener::Listener,
     stream::Streams,
     views::Views,
 };
 pub use self::{
     handle::Handle,
     listener::BindError,
+    origin::Origin,
     status::ReloadReport,
     tls::{Tls, TlsError},
 };
@@ -65,17 +59,10 @@ use crate::{
     config::{Config, Listen, OpenToOthers},
     hub::Hub,
     sample::Host,
-    sampler::SamplerStatus,
     service::Inherited,
-    token::{Proof, Tokens},
+    token::Tokens,
     vital::OnDeath,
 };
-
-/// The most that a request's head may be: browsers send far less, and each connection may hold one.
-const MAX_HEAD_BYTES: usize = 16 << 10;
-
-/// Refused connections that are told why at the same time, each for a second at most.
-const REFUSALS_AT_A_TIME: usize = 64;
 
 /// What the configuration names and does not hold, read from the files.
 #[derive(Debug, Default)]
@@ -100,7 +87,7 @@ pub struct Server {
 pub(crate) struct Context {
     pub(crate) hub: Hub,
     pub(crate) in_force: Current<InForce>,
-    pub(crate) sampler: Arc<SamplerStatus>,
+    pub(crate) origin: Origin,
     pub(crate) views: Views,
     pub(crate) streams: Streams,
     pub(crate) access: Arc<Access>,
@@ -114,24 +101,8 @@ pub(crate) struct Context {
     pub(crate) started: Duration,
     /// What came of reading the configuration again.
     pub(crate) reload: Mutex<ReloadReport>,
-}
-
-/// Who is at the other end of a connection.
-#[derive(Clone, Debug)]
-pub(crate) struct Peer {
-    /// The address, as it stands in the log.
-    pub(crate) address: Arc<str>,
-    /// Whether it is on this machine, as far as the address tells: a proxy is, too.
-    pub(crate) is_local: bool,
-    /// Where it came in.
-    pub(crate) entrance: Entrance,
-    /// Where it comes from; `None` is a Unix socket.
-    pub(crate) ip: Option<IpAddr>,
-    /// Whether it is encrypted up to here.
-    pub(crate) is_encrypted: bool,
-    /// Who asks, as far as that was proved: of each request.
-    pub(crate) proof: Option<Proof>,
-    pub(crate) slot: ConnectionSlot,
+    /// Said once: somebody takes a plain port for one with TLS.
+    pub(crate) told_of_tls: Once,
 }
 
 /// The server could not start.
@@ -163,9 +134,10 @@ impl Server {
         inherited: Inherited,
         hub: Hub,
         host: Host,
-        sampler: Arc<SamplerStatus>,
+        origin: impl Into<Origin>,
         on_death: &OnDeath,
     ) -> Result<Self, ServerError> {
+        let origin = origin.into();
         let listeners: Vec<_> = if inherited.is_empty() {
             config.server.listen.iter().map(Listener::bind).collect::<Result<_, _>>()?
         } else {
@@ -177,12 +149,12 @@ impl Server {
             config.server.auth.allows(address)?;
         }
         let limits = &config.server.limits;
-        let settings = stream_settings(config);
+        let settings = stream_settings(config, origin.replay());
         let streams = Streams::start(&hub, &settings, on_death).map_err(ServerError::Streams)?;
         let access = Access::new(&config.server, secrets.tokens, &host.name);
         let context = Arc::new(Context {
-            in_force: Current::new(InForce::new(config, host, secrets.tls)),
-            sampler,
+            in_force: Current::new(InForce::new(config, host, secrets.tls, origin.replay())),
+            origin,
             views: Views::new(hub.clone(), limits.max_backlog_bytes),
             streams,
             access: Arc::new(access),
@@ -192,6 +164,7 @@ impl Server {
             stopping: watch::Sender::new(false),
             started: boottime(),
             reload: Mutex::default(),
+            told_of_tls: Once::new(),
             hub,
         });
         let follower = Arc::downgrade(&context);
@@ -232,129 +205,6 @@ impl Server {
             let (open, _) = context.connections.count();
             debug!(open, "connections were still open when the grace period ended");
         }
-    }
-}
-
-async fn accept_all(listener: Listener, context: Arc<Context>) {
-    let service = TowerToHyperService::new(warp::service(routes::routes(&context)));
-    let refusals = Arc::new(Semaphore::new(REFUSALS_AT_A_TIME));
-    loop {
-        let accepted = listener.accept().await;
-        let (ip, entrance) = match &accepted {
-            Accepted::Tcp(_, ends) => (Some(ends.client), Entrance::Ip(ends.ours)),
-            Accepted::Unix(_) => (None, Entrance::UnixSocket),
-        };
-        let slot = match context.connections.admit(ip) {
-            Ok(slot) => slot,
-            Err(why) => {
-                debug!(peer = ?ip, "refused a connection: {why}");
-                // In a flood most are just closed: a refusal must not cost what an admission does.
-                // One who expects TLS would not understand it.
-                let is_plain = ip.is_none() || context.in_force.get().tls.is_none();
-                if let Ok(permit) = Arc::clone(&refusals).try_acquire_owned()
-                    && is_plain
-                {
-                    tokio::spawn(async move {
-                        connections::refuse(accepted, why).await;
-                        drop(permit);
-                    });
-                }
-                continue;
-            }
-        };
-        let address = ip.map_or_else(|| "unix".into(), |ip| ip.to_string().into());
-        let is_local = ip.is_none_or(|ip| ip.to_canonical().is_loopback());
-        let tls = context.in_force.get().tls.clone().filter(|_| ip.is_some());
-        let peer = Peer { address, is_local, entrance, ip, is_encrypted: tls.is_some(), proof: None, slot };
-        let context = Arc::clone(&context);
-        let service = service.clone();
-        match accepted {
-            Accepted::Tcp(io, _) => match tls {
-                Some(tls) => tokio::spawn(async move {
-                    if let Some(io) = tls.handshake(io, &context, &peer.address).await {
-                        serve(io, context, service, peer).await;
-                    }
-                }),
-                None => tokio::spawn(serve(io, context, service, peer)),
-            },
-            Accepted::Unix(io) => tokio::spawn(serve(io, context, service, peer)),
-        };
-    }
-}
-
-/// Serves one connection until it ends or becomes a stream.
-async fn serve<I, F>(io: I, context: Arc<Context>, service: TowerToHyperService<F>, peer: Peer)
-where
-    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    TowerToHyperService<F>: Clone
-        + hyper::service::Service<Request<Incoming>, Response = warp::reply::Response, Error = std::convert::Infallible>,
-    <TowerToHyperService<F> as hyper::service::Service<Request<Incoming>>>::Future: Send,
-{
-    let address = Arc::clone(&peer.address);
-    let in_force = context.in_force.get();
-    let (mut stopping, mut recheck) = (context.stopping.subscribe(), context.recheck.subscribe());
-    let (access, header_timeout) = (Arc::clone(&context.access), in_force.header_timeout);
-    // Who asked last, on this connection.
-    let asking = Arc::new(Mutex::new(None));
-    let asked = Arc::clone(&asking);
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        let door = context.access.look_at(&request, peer.entrance, peer.ip);
-        let mut peer = peer.clone();
-        let (service, asking) = (service.clone(), Arc::clone(&asking));
-        async move {
-            match door {
-                Door::Answered(answer) => Ok(answer),
-                Door::Open(passed, proof) => {
-                    peer.proof = proof;
-                    let reads = !access::is_open(request.uri().path());
-                    *asking.lock().unwrap_or_else(PoisonError::into_inner) = reads.then_some(proof);
-                    request.extensions_mut().insert(peer);
-                    let is_form = request.method() == Method::POST;
-                    let answer = hyper::service::Service::call(&service, request);
-                    let mut answer = if is_form {
-                        // All that may take long is its body, and that gets no more time than a head.
-                        let answer = timeout(header_timeout, answer).await;
-                        answer.unwrap_or_else(|_| Ok(problem::took_too_long()))?
-                    } else {
-                        answer.await?
-                    };
-                    passed.mark(&mut answer);
-                    Ok::<_, std::convert::Infallible>(answer)
-                }
-            }
-        }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(in_force.header_timeout)
-        // `nc -N` says that it has sent all, and still wants the answer.
-        .half_close(true)
-        .max_buf_size(MAX_HEAD_BYTES)
-        .serve_connection(TokioIo::new(Patient::new(io, in_force.stall_timeout)), service)
-        .with_upgrades();
-    tokio::pin!(connection);
-    let ended = loop {
-        tokio::select! {
-            ended = &mut connection => break Some(ended),
-            // The only other outcome is that the sender is gone, and with it the daemon.
-            _ = stopping.wait_for(|stopping| *stopping) => break None,
-            _ = recheck.changed() => {
-                let asked = *asked.lock().unwrap_or_else(PoisonError::into_inner);
-                if asked.is_some_and(|proof| !access.still_allows(proof)) {
-                    debug!(peer = %address, "closed the connection of one who may not read any more");
-                    return;
-                }
-            }
-        }
-    };
-    let ended = if let Some(ended) = ended {
-        ended
-    } else {
-        connection.as_mut().graceful_shutdown();
-        connection.await
-    };
-    if let Err(error) = ended {
-        debug!(peer = %address, %error, "a connection ended badly");
     }
 }
 

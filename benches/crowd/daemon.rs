@@ -38,7 +38,8 @@ pub(crate) fn config() -> Config {
 /// A daemon whose ring holds readings of this host, dated one interval apart up to now; from then on
 /// its sampler goes on.
 pub(crate) fn run(past_samples: usize) -> io::Result<()> {
-    let config = config();
+    let mut config = config();
+    config.history.window = config.history.window.max(INTERVAL * past_samples as u32);
     let hub = Hub::new(&config.history);
     let mut host = Host::new(&config.collectors, INTERVAL);
     let (time, moment) = (SystemTime::now(), boottime());

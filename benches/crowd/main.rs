@@ -15,6 +15,7 @@ mod follow;
 mod load;
 #[path = "../measure/mod.rs"]
 mod measure;
+mod memory;
 mod nchan;
 mod plot;
 mod process;
@@ -35,6 +36,9 @@ fn main() -> io::Result<()> {
         ["load", _, path, subprotocol] => load::run(address(1), path, subprotocol, false),
         ["load", _, path, subprotocol, "compressed"] => load::run(address(1), path, subprotocol, true),
         ["storm", _, path, subprotocol, _, _] => storm::load::run(address(1), path, subprotocol, number(4), number(5)),
+        ["places", _, epoch, subprotocol, _, _] => {
+            memory::places::run(address(1), epoch, subprotocol, number(4), number(5))
+        }
         ["floor", ..] => floor::run(number(1), Duration::from_millis(number(2) as u64), number(3)),
         ["daemon", _] => daemon::run(number(1)),
         ["publisher", _] => publish::run(Duration::from_millis(number(1) as u64)),
@@ -45,6 +49,7 @@ fn main() -> io::Result<()> {
         ["compression", "--bench"] => compression::bench(),
         ["storm", "--bench"] => storm::bench(),
         ["stalled", "--bench"] => stalled::bench(),
+        ["memory", "--bench"] => memory::bench(),
         // `cargo test` starts every bench once: there is nothing to measure then.
         _ => Ok(()),
     }

@@ -81,6 +81,11 @@ impl Process {
         kibibytes(&format!("/proc/{}/status", self.child.id()), "VmHWM:")
     }
 
+    /// From now on that counts anew.
+    pub(crate) fn forget_peak(&self) -> io::Result<()> {
+        fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5")
+    }
+
     /// This process and its children.
     fn family(&self) -> io::Result<Vec<u32>> {
         let pid = self.child.id();

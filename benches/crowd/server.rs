@@ -104,8 +104,23 @@ impl Server {
         )
     }
 
+    /// Subscribers that each stop at another sample of history.
+    pub(crate) fn places(&self, subprotocol: &str, subscribers: usize) -> io::Result<Process> {
+        let (epoch, oldest) = (self.status_of("/epoch")?, self.status("/history/oldest_seq")?);
+        let epoch = epoch.as_str().unwrap_or_default();
+        Process::role(
+            "places",
+            [&self.address.to_string(), epoch, subprotocol, &subscribers.to_string(), &oldest.to_string()],
+        )
+    }
+
     /// A number of the daemon's `/api/v1/status`.
     pub(crate) fn status(&self, pointer: &str) -> io::Result<f64> {
+        let figure = self.status_of(pointer)?;
+        figure.as_f64().ok_or_else(|| io::Error::other(format!("{pointer} of the status is {figure}")))
+    }
+
+    fn status_of(&self, pointer: &str) -> io::Result<serde_json::Value> {
         let mut connection = TcpStream::connect(self.address)?;
         let request = format!("GET /api/v1/status HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.address);
         connection.write_all(request.as_bytes())?;
@@ -113,7 +128,6 @@ impl Server {
         connection.read_to_string(&mut answer)?;
         let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
         let status: serde_json::Value = serde_json::from_str(body)?;
-        let figure = status.pointer(pointer).and_then(serde_json::Value::as_f64);
-        figure.ok_or_else(|| io::Error::other(format!("the status has no {pointer}")))
+        status.pointer(pointer).cloned().ok_or_else(|| io::Error::other(format!("the status has no {pointer}")))
     }
 }

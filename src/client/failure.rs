@@ -2,6 +2,8 @@
 
 use std::{io, path::PathBuf, time::Duration};
 
+use crate::websocket::close;
+
 /// A connection that could not be made or was lost. The client comes back by itself.
 #[derive(Debug, thiserror::Error)]
 pub enum Lost {
@@ -123,18 +125,25 @@ pub(super) fn of_status(status: u16, message: String) -> Failure {
     }
 }
 
-/// What a close means: 1002, 1007, 1008 and 1009 say that the client is wrong, 4401 and 4403 that it is not let in.
+/// What a close means: some say that the client is wrong, and some that it is not let in.
 pub(super) fn of_close(code: Option<u16>, reason: String) -> Failure {
     match code {
-        Some(code @ (1002 | 1007 | 1008 | 1009 | 4401 | 4403)) => Refused::Closed { code, reason }.into(),
+        Some(
+            code @ (close::PROTOCOL_ERROR
+            | close::INVALID_PAYLOAD
+            | close::POLICY_VIOLATION
+            | close::MESSAGE_TOO_BIG
+            | close::SIGNED_OUT
+            | close::NOT_ALLOWED),
+        ) => Refused::Closed { code, reason }.into(),
         _ => Lost::Closed { code, reason }.into(),
     }
 }
 
 fn hint(code: u16) -> &'static str {
     match code {
-        401 | 4401 => " (a token is needed, or the one given is not known)",
-        403 | 4403 => " (this token may not read the stream)",
+        401 | close::SIGNED_OUT => " (a token is needed, or the one given is not known)",
+        403 | close::NOT_ALLOWED => " (this token may not read the stream)",
         _ => "",
     }
 }

@@ -4,6 +4,11 @@
 //! only the part of a frame that has arrived is kept, and after it nothing.
 
 use super::failure::Lost;
+use crate::websocket::{
+    FIN, MASKED, MAX_CONTROL_PAYLOAD, OPCODE, RESERVED, mask,
+    opcode::{CLOSE, CONTINUATION, PING, PONG, TEXT},
+    payload_length,
+};
 
 /// What one or several frames add up to.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,15 +25,8 @@ pub(super) enum Incoming {
 
 /// A message beyond this is not one of ours. A schema of 10,000 series has 3 MiB.
 const MAX_MESSAGE: usize = 16 << 20;
-const MAX_CONTROL: usize = 125;
 /// A buffer that is larger is given back as soon as it is empty.
 const KEPT_CAPACITY: usize = 1 << 10;
-
-const CONTINUATION: u8 = 0x0;
-const TEXT: u8 = 0x1;
-const CLOSE: u8 = 0x8;
-const PING: u8 = 0x9;
-const PONG: u8 = 0xA;
 
 /// Puts frames together.
 #[derive(Debug, Default)]
@@ -93,26 +91,17 @@ impl Header {
     /// `None` while it has not arrived.
     fn parse(bytes: &[u8]) -> Result<Option<Self>, Lost> {
         let &[first, second, ref rest @ ..] = bytes else { return Ok(None) };
-        let (is_final, opcode) = (first & 0x80 != 0, first & 0x0F);
-        if first & 0x70 != 0 {
+        let (is_final, opcode) = (first & FIN != 0, first & OPCODE);
+        if first & RESERVED != 0 {
             return Err(Lost::garbled("a frame uses an extension that was not agreed on"));
         }
-        if second & 0x80 != 0 {
+        if second & MASKED != 0 {
             return Err(Lost::garbled("a frame of the server is masked"));
         }
-        let (start, length) = match second {
-            126 => match rest.first_chunk() {
-                Some(length) => (4, u64::from(u16::from_be_bytes(*length))),
-                None => return Ok(None),
-            },
-            127 => match rest.first_chunk() {
-                Some(length) => (10, u64::from_be_bytes(*length)),
-                None => return Ok(None),
-            },
-            short => (2, u64::from(short)),
-        };
+        let Some((length, taken)) = payload_length(second, rest) else { return Ok(None) };
+        let start = 2 + taken;
         let is_control = opcode & 0x8 != 0;
-        let limit = if is_control { MAX_CONTROL } else { MAX_MESSAGE };
+        let limit = if is_control { MAX_CONTROL_PAYLOAD } else { MAX_MESSAGE };
         if length > limit as u64 {
             return Err(Lost::garbled("a frame is too long"));
         }
@@ -131,12 +120,12 @@ pub(super) fn push_close(code: u16, out: &mut Vec<u8>) {
 }
 
 fn push_control(opcode: u8, payload: &[u8], out: &mut Vec<u8>) {
-    let payload = &payload[..payload.len().min(MAX_CONTROL)];
+    let payload = &payload[..payload.len().min(MAX_CONTROL_PAYLOAD)];
     // The mask keeps pages from writing what they like into others' proxies. We are no page, but it is the rule.
-    let mask = getrandom::u32().unwrap_or_default().to_be_bytes();
-    out.extend([0x80 | opcode, 0x80 | payload.len() as u8]);
-    out.extend(mask);
-    out.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    let key = getrandom::u32().unwrap_or_default().to_be_bytes();
+    out.extend([FIN | opcode, MASKED | payload.len() as u8]);
+    out.extend(key);
+    out.extend(mask(payload, key));
 }
 
 #[cfg(test)]

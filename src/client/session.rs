@@ -18,7 +18,7 @@ use super::{
     failure::{Failure, Lost, of_close},
     frames::{Decoder, Incoming, push_close, push_pong},
 };
-use crate::protocol::Message;
+use crate::{protocol::Message, websocket::close};
 
 /// Bytes both ways: TCP, or TLS on it.
 pub(super) trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -95,7 +95,7 @@ impl Session {
                     }
                     Incoming::Ping(_) | Incoming::Pong => {}
                     Incoming::Close(code) => {
-                        push_close(code.unwrap_or(1000), &mut self.outgoing);
+                        push_close(code.unwrap_or(close::NORMAL), &mut self.outgoing);
                         // For the sake of good manners: whether it arrives does not matter any more.
                         let _ = poll_fn(|context| Poll::Ready(self.poll_flush(context))).await;
                         let reason = self.bye.as_ref().map(|(reason, _)| reason.clone());

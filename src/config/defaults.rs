@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use super::{
-    Auth, CollectorsConfig, Compression, CpuConfig, DEFAULT_PORT, DiskConfig, FilesystemConfig, HistoryConfig, Limits,
+    Auth, BasePath, CollectorsConfig, Compression, CpuConfig, DEFAULT_PORT, DiskConfig, FilesystemConfig, HistoryConfig, Limits,
     Listen, LogConfig, LogLevel, NetworkConfig, Patterns, PlainConfig, SamplerConfig, ServerConfig,
 };
 
@@ -117,6 +117,8 @@ impl Default for ServerConfig {
             tls: None,
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
+            trusted_proxies: Vec::new(),
+            base_path: BasePath::default(),
             heartbeat: Duration::from_secs(5),
             shutdown_grace: Duration::from_secs(5),
             compression: Compression::Auto,

@@ -3,7 +3,7 @@
 use std::{fmt::Display, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use super::{
-    AllowedHost, Auth, Compression, Listen, LogLevel, WebOrigin,
+    AllowedHost, Auth, BasePath, Compression, Listen, LogLevel, TrustedProxy, WebOrigin,
     duration::{format_duration, parse_duration},
     section::one_of,
     size::{format_size, parse_size},
@@ -88,6 +88,14 @@ pub(super) fn allowed_host(value: &Value) -> Result<AllowedHost, String> {
 
 pub(super) fn allowed_origin(value: &Value) -> Result<WebOrigin, String> {
     string(value, "an origin like \"https://example.com\"")?.parse()
+}
+
+pub(super) fn trusted_proxy(value: &Value) -> Result<TrustedProxy, String> {
+    string(value, "an address like \"192.0.2.1\"")?.parse()
+}
+
+pub(super) fn base_path(value: &Value) -> Result<BasePath, String> {
+    string(value, "a path like \"/hostcast\"")?.parse()
 }
 
 pub(super) fn pattern(value: &Value) -> Result<glob::Pattern, String> {

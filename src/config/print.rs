@@ -25,6 +25,8 @@ impl Config {
         page.text("token_file", &self.server.token_file.display().to_string());
         page.list("allowed_hosts", self.server.allowed_hosts.iter().map(ToString::to_string));
         page.list("allowed_origins", self.server.allowed_origins.iter().map(ToString::to_string));
+        page.list("trusted_proxies", self.server.trusted_proxies.iter().map(ToString::to_string));
+        page.text("base_path", self.server.base_path.as_str());
         page.duration("heartbeat", self.server.heartbeat);
         page.duration("shutdown_grace", self.server.shutdown_grace);
         page.text("compression", self.server.compression.name());

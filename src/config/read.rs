@@ -185,6 +185,8 @@ fn server(section: &mut Section<'_, '_>) -> ServerConfig {
         token_file: section.value("token_file", default.token_file, parse::path),
         allowed_hosts: each(section, "allowed_hosts", "a name or a list of them", parse::allowed_host),
         allowed_origins: each(section, "allowed_origins", "an origin or a list of them", parse::allowed_origin),
+        trusted_proxies: each(section, "trusted_proxies", "an address or a list of them", parse::trusted_proxy),
+        base_path: section.value("base_path", default.base_path, parse::base_path),
         heartbeat: duration(section, "heartbeat", default.heartbeat, &HEARTBEAT),
         shutdown_grace: duration(section, "shutdown_grace", default.shutdown_grace, &SHUTDOWN_GRACE),
         compression: section.value("compression", default.compression, parse::compression),

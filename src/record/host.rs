@@ -1,9 +1,15 @@
 //! One host: its events become lines, in batches.
 
-use std::sync::{Arc, atomic::Ordering::Relaxed};
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
 
 use futures_util::FutureExt as _;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
 use tracing::{info, warn};
 
 use super::{HostEnded, disk::DiskHandle, progress::HostProgress};
@@ -43,6 +49,9 @@ impl Batch {
 
 /// No more lines than this are put together: what came while the disk was busy is written at once.
 const MAX_BATCH: usize = 64 << 10;
+
+/// How long the disk may take for a piece of the past before its host is left alone, whose daemon wants its pings answered.
+const PATIENCE_WITH_DISK: Duration = Duration::from_secs(10);
 
 /// What all hosts have in common.
 #[derive(Clone, Debug)]
@@ -86,6 +95,14 @@ pub(super) async fn follow(
                 break;
             };
             disk.write(Batch { share: Some(share), ..batch });
+            if lines.turn.is_had() {
+                // The past comes faster than any disk takes it, and all of it would wait in memory.
+                if timeout(PATIENCE_WITH_DISK, disk.drained(index)).await.is_err() {
+                    warn!("{}: nothing can be written; disconnected until it can", lines.name);
+                    break;
+                }
+                lines.turn.end_if_over();
+            }
         }
         drop(client);
         lines.turn = Turn::NotNeeded;
@@ -121,7 +138,21 @@ enum Turn {
     /// Given back when it is dropped. There is none only when everything ends.
     Had {
         _permit: Option<OwnedSemaphorePermit>,
+        /// Whether all of the past was read, and only the disk does not have it yet.
+        is_over: bool,
     },
+}
+
+impl Turn {
+    fn is_had(&self) -> bool {
+        matches!(self, Self::Had { .. })
+    }
+
+    fn end_if_over(&mut self) {
+        if let Self::Had { is_over: true, .. } = self {
+            *self = Self::NotNeeded;
+        }
+    }
 }
 
 impl Lines {
@@ -134,8 +165,10 @@ impl Lines {
     async fn next_batch(&mut self, client: &mut Client, progress: &HostProgress) -> Result<Batch, Refused> {
         let mut batch = Batch { host: self.index, ..Batch::default() };
         while batch.text.is_empty() {
+            // There was no past.
+            self.turn.end_if_over();
             if let Turn::Wanted = self.turn {
-                self.turn = Turn::Had { _permit: Arc::clone(&self.turns).acquire_owned().await.ok() };
+                self.turn = Turn::Had { _permit: Arc::clone(&self.turns).acquire_owned().await.ok(), is_over: false };
             }
             let event = client.next().await?;
             self.take(event, &mut batch, progress);
@@ -172,7 +205,9 @@ impl Lines {
             Event::Live => {
                 // From here on it is nobody's fault but the line's.
                 self.blame = None;
-                self.turn = Turn::NotNeeded;
+                if let Turn::Had { is_over, .. } = &mut self.turn {
+                    *is_over = true;
+                }
             }
             Event::Lost { why, retry_in } => {
                 self.turn = Turn::NotNeeded;

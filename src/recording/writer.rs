@@ -193,7 +193,7 @@ impl Writer {
         let path = part.newest(&self.folder);
         let newest = open_newest(&path).map_err(|error| io_error(&path, error))?;
         self.next_number += 1;
-        self.open = Some(Open { part, newest, newest_length: 0, archive_length: 0, seal_at: FRAME_TEXT as u64 });
+        self.open = Some(Open { part, newest, newest_length: 0, archive_length: 0, seal_at: first_seal() });
         Ok(path)
     }
 
@@ -239,6 +239,14 @@ impl Writer {
         self.open = Some(Open { part, newest, newest_length, archive_length, seal_at: FRAME_TEXT as u64 });
         Ok(())
     }
+}
+
+/// Hosts that begin together would have all their frames made in the same moments, and everyone's lines would wait for
+/// that: each begins with a frame of another size.
+fn first_seal() -> u64 {
+    let half = FRAME_TEXT as u64 / 2;
+    // Without entropy, which Linux always has, they do come together.
+    half + u64::from(getrandom::u32().unwrap_or(u32::MAX)) % half
 }
 
 fn open_newest(path: &Path) -> io::Result<File> {

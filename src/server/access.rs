@@ -6,7 +6,10 @@
 //! (DNS rebinding), and then its origin and the host would be the same, both its own.
 
 mod auth;
+mod base_path;
+mod caller;
 mod credentials;
+mod host;
 mod names;
 mod origin;
 mod sign_in;
@@ -18,19 +21,23 @@ use std::{
 };
 
 use hyper::{
-    HeaderMap, Method, Request, StatusCode, Version,
+    Method, Request,
     header::{HOST, ORIGIN},
-    http::uri::Authority,
 };
 use serde::Serialize;
 use tracing::debug;
 use warp::reply::{Reply, Response};
 
 use self::credentials::Failures;
-pub(crate) use self::{auth::is_open, origin::Passed, sign_in::PATH as SIGN_IN};
-use super::{in_force::Current, problem::Problem};
+pub(crate) use self::{
+    auth::is_open,
+    caller::Caller,
+    origin::Passed,
+    sign_in::{IN as SIGN_IN, OUT as SIGN_OUT},
+};
+use super::{in_force::Current, problem::Problem, serve::Line};
 use crate::{
-    config::{AllowedHost, Auth, ServerConfig, WebOrigin, web::parse_ip},
+    config::{AllowedHost, Auth, BasePath, ServerConfig, TrustedProxy, WebOrigin},
     token::{Proof, Tokens},
 };
 
@@ -50,23 +57,17 @@ struct Rules {
     own_names: BTreeSet<String>,
     allowed_hosts: Vec<AllowedHost>,
     allowed_origins: Vec<WebOrigin>,
+    trusted_proxies: Vec<TrustedProxy>,
+    base_path: BasePath,
     auth: Auth,
     tokens: Tokens,
-}
-
-/// The address of ours that a connection came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Entrance {
-    Ip(IpAddr),
-    /// No browser gets here by itself, and who does is decided by the permissions of the file.
-    UnixSocket,
 }
 
 /// What was done with a request before anyone read what it asks for.
 #[derive(Debug)]
 pub(crate) enum Door {
-    /// It may go on, for who has proved this.
-    Open(Passed, Option<Proof>),
+    /// It may go on: this is who sends it.
+    Open(Passed, Caller),
     Answered(Response),
 }
 
@@ -109,19 +110,30 @@ impl Access {
         self.wrong_credentials.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Looks at a request that came in by `entrance`, from `address`.
-    pub(crate) fn look_at<B>(&self, request: &Request<B>, entrance: Entrance, address: Option<IpAddr>) -> Door {
+    /// Whether what `peer` says of others is believed; `None` is a Unix socket.
+    pub(crate) fn believes(&self, peer: Option<IpAddr>) -> bool {
+        caller::believes(&self.rules.get().trusted_proxies, peer)
+    }
+
+    /// What stands before every path.
+    pub(crate) fn base_path(&self) -> BasePath {
+        self.rules.get().base_path.clone()
+    }
+
+    /// Looks at a request that came in over `line`. If it may go on, the base path is taken from it.
+    pub(crate) fn look_at<B>(&self, request: &mut Request<B>, line: Line) -> Door {
         let rules = self.rules.get();
-        let host = match rules.host(request, entrance) {
+        let headers = request.headers();
+        let host = match rules.host(request, line) {
             Ok(host) => host,
             Err(problem) => {
                 self.wrong_hosts.fetch_add(1, Ordering::Relaxed);
-                debug!(host = ?request.headers().get(HOST), "refused a request: it names another host");
+                debug!(host = ?headers.get(HOST), "refused a request: it names another host");
                 return Door::refuse(problem);
             }
         };
-        let headers = request.headers();
-        let passed = match origin::check(headers, &host, &rules.allowed_origins) {
+        let mut caller = Caller::of(headers, line.peer(), line.is_encrypted, &rules.trusted_proxies);
+        let passed = match origin::check(request, &host, caller.scheme, &rules.allowed_origins) {
             Ok(passed) => passed,
             Err(problem) => {
                 self.wrong_origins.fetch_add(1, Ordering::Relaxed);
@@ -134,8 +146,12 @@ impl Access {
         {
             return Door::Answered(answer);
         }
-        match self.authenticate(&rules, request, address) {
-            Ok(proof) => Door::Open(passed, proof),
+        let proved = base_path::enter(request.uri_mut(), &rules.base_path);
+        match proved.and_then(|()| self.authenticate(&rules, request, caller.ip)) {
+            Ok(proof) => {
+                caller.proof = proof;
+                Door::Open(passed, caller)
+            }
             Err(mut answer) => {
                 passed.mark(&mut answer);
                 Door::Answered(*answer)
@@ -169,59 +185,10 @@ impl Rules {
             own_names: names::of_host(host_name),
             allowed_hosts: config.allowed_hosts.clone(),
             allowed_origins: config.allowed_origins.clone(),
+            trusted_proxies: config.trusted_proxies.clone(),
+            base_path: config.base_path.clone(),
         }
     }
-
-    /// The host that the request names, if it is ours.
-    fn host<B>(&self, request: &Request<B>, entrance: Entrance) -> Result<Authority, Problem> {
-        let named = named_host(request.headers(), request.version())?;
-        // A request may also name it in its first line, and then that counts (RFC 9112, section 3.2.2).
-        for authority in [Some(&named), request.uri().authority()].into_iter().flatten() {
-            let host = authority.host().to_ascii_lowercase();
-            let host = host.strip_suffix('.').unwrap_or(&host);
-            if !self.is_ours(host, entrance) {
-                return Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, misdirected(host)));
-            }
-        }
-        Ok(request.uri().authority().cloned().unwrap_or(named))
-    }
-
-    fn is_ours(&self, host: &str, entrance: Entrance) -> bool {
-        let Entrance::Ip(entrance) = entrance else { return true };
-        // The port is not looked at: one that is forwarded to ours is as good, and a page cannot choose it.
-        // To connect to 0.0.0.0 is to connect to this host.
-        parse_ip(host).is_some_and(|ip| ip == entrance || ip.is_loopback() || ip.is_unspecified())
-            || self.own_names.contains(host)
-            || self.allowed_hosts.iter().any(|allowed| allowed.matches(host))
-    }
-}
-
-fn misdirected(host: &str) -> String {
-    // A name that is no name is not repeated; hyper has taken only visible ASCII.
-    let name =
-        host.parse::<AllowedHost>().map_or("it".to_owned(), |_| format!("\"{}\"", host.trim_matches(['[', ']'])));
-    format!("the request names a host that this one is not known to be; if it is, list {name} in server.allowed_hosts")
-}
-
-fn named_host(headers: &HeaderMap, version: Version) -> Result<Authority, Problem> {
-    let wrong = |message| Problem::new(StatusCode::BAD_REQUEST, message);
-    let mut hosts = headers.get_all(HOST).iter();
-    let host = match hosts.next() {
-        Some(host) => host.as_bytes(),
-        // The older version has no such header, and no browser speaks it.
-        None if version == Version::HTTP_10 => b"localhost",
-        None => return Err(wrong("Host: missing")),
-    };
-    if hosts.next().is_some() {
-        return Err(wrong("Host: there are two"));
-    }
-    let authority = Authority::try_from(host).ok();
-    let is_plain = |authority: &Authority| {
-        let text = authority.as_str();
-        let port = &text[authority.host().len().min(text.len())..];
-        !text.contains('@') && (port.is_empty() || port == ":" || authority.port_u16().is_some())
-    };
-    authority.filter(is_plain).ok_or_else(|| wrong("Host: not a host with or without a port"))
 }
 
 #[cfg(test)]

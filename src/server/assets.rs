@@ -19,10 +19,10 @@ const ASK_AGAIN: &str = "no-cache";
 
 /// The answer to a request for a file.
 pub(crate) fn respond(page: &Page, asset: &'static Asset, headers: &HeaderMap) -> Response {
-    let with_hosts = page.with_hosts.as_ref().filter(|_| asset.path == "/");
+    let told = page.told.as_ref().filter(|_| asset.path == "/");
     // It differs with the configuration and is small: it is sent as it is.
-    let gzip = with_hosts.is_none() && accepts_gzip(headers);
-    let unchanged = with_hosts.is_none()
+    let gzip = told.is_none() && accepts_gzip(headers);
+    let unchanged = told.is_none()
         && headers.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok()).is_some_and(|known| {
             known.split(',').any(|tag| tag.trim().trim_start_matches("W/") == asset.etag || tag.trim() == "*")
         });
@@ -31,12 +31,12 @@ pub(crate) fn respond(page: &Page, asset: &'static Asset, headers: &HeaderMap) -
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         response
     } else {
-        let plain = with_hosts.map_or_else(|| asset.identity.into(), |page| page.clone().into());
+        let plain = told.map_or_else(|| asset.identity.into(), |page| page.clone().into());
         Response::new(if gzip { asset.gzip.into() } else { plain })
     };
     let headers = response.headers_mut();
     // Weak, because the same tag stands for the compressed and for the plain bytes.
-    if with_hosts.is_none()
+    if told.is_none()
         && let Ok(tag) = HeaderValue::from_str(&format!("W/{}", asset.etag))
     {
         headers.insert(ETAG, tag);

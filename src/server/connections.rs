@@ -1,24 +1,17 @@
-//! Who is connected: counting connections, and refusing one too many politely.
+//! Who is connected: places for connections, and for the clients of proxies, who share some.
 
 use std::{
     collections::HashMap,
-    fmt, io,
+    fmt,
     net::IpAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
-    sync::Notify,
-    time::timeout,
-};
-use tracing::debug;
+use tokio::sync::Notify;
 
-use super::listener::Accepted;
 use crate::config::Limits;
 
 /// Every open connection, whoever serves it.
@@ -43,11 +36,16 @@ struct Open {
 /// A connection's place among the open ones; given back when the last clone is dropped.
 #[derive(Clone)]
 pub(crate) struct ConnectionSlot {
-    _place: Arc<Place>,
+    place: Arc<Place>,
+    /// That of the client on whose behalf a proxy has asked.
+    _client: Option<Arc<Place>>,
 }
 
 struct Place {
     connections: Connections,
+    /// Whether it is a connection of its own.
+    is_connection: bool,
+    /// Whom it counts for.
     address: Option<IpAddr>,
 }
 
@@ -76,13 +74,18 @@ impl Connections {
         self.0.max_per_address.store(limits.max_connections_per_address, Ordering::Relaxed);
     }
 
-    /// A place for a connection from `address`; Unix sockets have none and count only in all.
+    /// A place for a connection from `address`. Unix sockets have none, and proxies that are trusted none of their own:
+    /// they count only in all.
     pub(crate) fn admit(&self, address: Option<IpAddr>) -> Result<ConnectionSlot, TooMany> {
+        self.take(true, address).map(|place| ConnectionSlot { place, _client: None })
+    }
+
+    fn take(&self, is_connection: bool, address: Option<IpAddr>) -> Result<Arc<Place>, TooMany> {
         let mut open = self.open();
         let from_address = address.map_or(0, |address| open.by_address.get(&address).copied().unwrap_or(0));
-        let refusal = if open.total >= self.0.max_total.load(Ordering::Relaxed) {
+        let refusal = if is_connection && open.total >= self.0.max_total.load(Ordering::Relaxed) {
             Some(TooMany::InAll)
-        } else if from_address >= self.0.max_per_address.load(Ordering::Relaxed) {
+        } else if address.is_some() && from_address >= self.0.max_per_address.load(Ordering::Relaxed) {
             Some(TooMany::FromAddress)
         } else {
             None
@@ -91,12 +94,12 @@ impl Connections {
             open.refused_total += 1;
             return Err(refusal);
         }
-        open.total += 1;
+        open.total += usize::from(is_connection);
         if let Some(address) = address {
             open.by_address.insert(address, from_address + 1);
         }
         drop(open);
-        Ok(ConnectionSlot { _place: Arc::new(Place { connections: self.clone(), address }) })
+        Ok(Arc::new(Place { connections: self.clone(), is_connection, address }))
     }
 
     /// Open connections now, and refused ones since the start.
@@ -121,10 +124,19 @@ impl Connections {
     }
 }
 
+impl ConnectionSlot {
+    /// The same place, which counts for `client` as well if that is another than whoever has made the connection.
+    pub(crate) fn for_client(&self, client: Option<IpAddr>) -> Result<Self, TooMany> {
+        let client = client.filter(|client| self.place.address != Some(*client));
+        let place = client.map(|client| self.place.connections.take(false, Some(client))).transpose()?;
+        Ok(Self { place: Arc::clone(&self.place), _client: place })
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         let mut open = self.connections.open();
-        open.total -= 1;
+        open.total -= usize::from(self.is_connection);
         if let Some(address) = self.address
             && let Some(count) = open.by_address.get_mut(&address)
         {
@@ -145,27 +157,4 @@ impl fmt::Debug for ConnectionSlot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ConnectionSlot")
     }
-}
-
-/// Tells a client that it is one too many, and sees to it that it can read that.
-pub(crate) async fn refuse(accepted: Accepted, why: TooMany) {
-    let told = match accepted {
-        Accepted::Tcp(mut stream, _) => timeout(Duration::from_secs(1), tell(&mut stream, why)).await,
-        Accepted::Unix(mut stream) => timeout(Duration::from_secs(1), tell(&mut stream, why)).await,
-    };
-    if !matches!(told, Ok(Ok(()))) {
-        debug!("a refused connection did not wait for the reason");
-    }
-}
-
-async fn tell(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), why: TooMany) -> io::Result<()> {
-    let body = format!("{{\"error\":\"{why}\"}}\n");
-    let head = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1\r\n";
-    let response = format!("{head}Connection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len());
-    stream.write_all(response.as_bytes()).await?;
-    stream.shutdown().await?;
-    // A close with unread data would become a reset, which takes the response with it.
-    let mut request = [0; 1024];
-    while stream.read(&mut request).await? > 0 {}
-    Ok(())
 }

@@ -35,7 +35,8 @@ impl Handle {
     /// away.
     pub fn apply(&self, config: &Config, secrets: Secrets, changed: &[String]) {
         let context = &self.0;
-        let in_force = InForce::new(config, context.in_force.get().host.host.clone(), secrets.tls);
+        let in_force =
+            InForce::new(config, context.in_force.get().host.host.clone(), secrets.tls, context.origin.replay());
         let notice = Message::Notice(Notice {
             reason: "config_reloaded".into(),
             changed: changed.to_vec(),
@@ -49,7 +50,7 @@ impl Handle {
         // Before the notice goes out, so that whoever comes later than the notice has a hello that says the same.
         context.in_force.replace(in_force);
         let notice = (!changed.is_empty()).then(|| notice.to_text());
-        context.streams.reconfigure(&in_force::stream_settings(config), notice.as_deref());
+        context.streams.reconfigure(&in_force::stream_settings(config, context.origin.replay()), notice.as_deref());
         context.recheck.send_replace(());
     }
 

@@ -21,10 +21,11 @@ use tracing::debug;
 use warp::reply::Response;
 
 use super::{
-    Context, Peer,
+    Context,
     patience::Patient,
     problem::Problem,
     query::StreamQuery,
+    serve::Visitor,
     stream::{Newcomer, Socket},
     views::Wishes,
 };
@@ -36,8 +37,9 @@ pub(crate) fn accept(
     query: &str,
     headers: &HeaderMap,
     upgrade: Option<OnUpgrade>,
-    peer: Peer,
+    visitor: Visitor,
 ) -> Result<Response, Problem> {
+    let Visitor { caller, slot } = visitor;
     let query = StreamQuery::parse(query, &context.in_force.get().spans())?;
     let key = websocket_key(headers)?;
     if headers.contains_key(TRANSFER_ENCODING) || headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0") {
@@ -50,7 +52,7 @@ pub(crate) fn accept(
         context.hub.join(query.start).map_err(|error| Problem::parameter("since", error))?;
     }
     let chosen = encoding.unwrap_or(Encoding::Json);
-    let compression = deflate::negotiate(headers).filter(|_| context.in_force.get().compression.is_for(peer.is_local));
+    let compression = deflate::negotiate(headers).filter(|_| context.in_force.get().compression.is_for(caller.is_local()));
     let is_compressed = compression.is_some();
     let wishes = Wishes { encoding: chosen, metrics: query.metrics, buckets: query.buckets, is_compressed };
     let view = context.views.get(wishes);
@@ -59,18 +61,18 @@ pub(crate) fn accept(
     let context = Arc::clone(context);
     tokio::spawn(async move {
         let Ok(upgraded) = upgrade.await else {
-            debug!(peer = %peer.address, "a client left during its handshake");
+            debug!(peer = %caller, "a client left during its handshake");
             return;
         };
         let Some((socket, early)) = take_socket(upgraded) else {
-            debug!(peer = %peer.address, "a client's socket broke during its handshake");
+            debug!(peer = %caller, "a client's socket broke during its handshake");
             return;
         };
         let access = Arc::clone(&context.access);
-        let may_read = Box::new(move || access.still_allows(peer.proof));
+        let may_read = Box::new(move || access.still_allows(caller.proof));
         let in_force = context.in_force.clone();
         let hello = Box::new(move |joined: &_| in_force.get().hello(joined));
-        context.streams.join(Newcomer { socket, slot: peer.slot, may_read, view, start: query.start, hello, early });
+        context.streams.join(Newcomer { socket, slot, may_read, view, start: query.start, hello, early });
     });
 
     let mut response = Response::default();

@@ -1,6 +1,6 @@
 //! What the configuration changes about the dashboard's files: made once each time it is read.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, time::Duration};
 
 use bytes::Bytes;
 use hostcast_dashboard::Asset;
@@ -15,18 +15,19 @@ pub(crate) struct Page {
     pub(crate) policy: HeaderValue,
     /// Whether other pages may show it in a frame.
     pub(crate) may_be_framed: bool,
-    /// The page itself with the other hosts' addresses, where there are any.
-    pub(crate) with_hosts: Option<Bytes>,
+    /// The page itself, where it is told something that it need not ask for.
+    pub(crate) told: Option<Bytes>,
 }
 
 impl Page {
-    pub(crate) fn new(config: &DashboardConfig) -> Self {
+    /// `replayed` is how long the recording is, and the time between its samples, where one is served.
+    pub(crate) fn new(config: &DashboardConfig, replayed: Option<(Duration, Duration)>) -> Self {
         Self {
             policy: HeaderValue::from_str(&policy(config)).expect("the configuration has checked each address"),
             may_be_framed: !config.frame_ancestors.is_empty(),
-            with_hosts: hostcast_dashboard::find("/")
-                .filter(|_| !config.hosts.is_empty())
-                .map(|page| name_hosts(page, config)),
+            told: hostcast_dashboard::find("/")
+                .filter(|_| !config.hosts.is_empty() || replayed.is_some())
+                .map(|page| tell(page, config, replayed)),
         }
     }
 }
@@ -52,8 +53,17 @@ fn policy(config: &DashboardConfig) -> String {
     policy
 }
 
-/// The page finds the addresses in its root element: it need not ask for them.
-fn name_hosts(page: &Asset, config: &DashboardConfig) -> Bytes {
+/// The page finds it in its root element: the addresses of the other hosts, and how much of a recording there is.
+fn tell(page: &Asset, config: &DashboardConfig, replayed: Option<(Duration, Duration)>) -> Bytes {
     let text = std::str::from_utf8(page.identity).expect("the page is text");
-    text.replacen("<html", &format!("<html data-hosts=\"{}\"", config.hosts.join(" ")), 1).into()
+    let mut root = String::from("<html");
+    if !config.hosts.is_empty() {
+        write!(root, " data-hosts=\"{}\"", config.hosts.join(" ")).expect("a string takes all that is written to it");
+    }
+    if let Some((length, interval)) = replayed {
+        let (length, interval) = (length.as_millis(), interval.as_millis());
+        write!(root, " data-replay-ms=\"{length}\" data-interval-ms=\"{interval}\"")
+            .expect("a string takes all that is written to it");
+    }
+    text.replacen("<html", &root, 1).into()
 }

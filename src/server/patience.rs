@@ -4,6 +4,10 @@ use std::{
     future::Future,
     io,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -13,6 +17,9 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
+/// How a record begins that opens TLS (RFC 8446, section 5.1). No method of HTTP does.
+pub(super) const TLS_HANDSHAKE: u8 = 0x16;
+
 /// Ends writes that get nowhere for `patience`. A client that asks and never reads would otherwise
 /// hold its place among the connections for as long as it likes.
 #[derive(Debug)]
@@ -21,11 +28,18 @@ pub(crate) struct Patient<I> {
     patience: Duration,
     /// Runs while the client takes nothing.
     stalled: Option<Pin<Box<Sleep>>>,
+    has_read: bool,
+    begins_like_tls: Arc<AtomicBool>,
 }
 
 impl<I> Patient<I> {
     pub(crate) fn new(io: I, patience: Duration) -> Self {
-        Self { io, patience, stalled: None }
+        Self { io, patience, stalled: None, has_read: false, begins_like_tls: Arc::default() }
+    }
+
+    /// Becomes true if the first byte that is read is that of TLS.
+    pub(crate) fn begins_like_tls(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.begins_like_tls)
     }
 
     pub(crate) fn into_inner(self) -> I {
@@ -50,7 +64,13 @@ impl<I: AsyncRead + Unpin> AsyncRead for Patient<I> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.io).poll_read(context, buffer))?;
+        if !self.has_read {
+            self.has_read = true;
+            self.begins_like_tls.store(buffer.filled().get(before) == Some(&TLS_HANDSHAKE), Ordering::Relaxed);
+        }
+        Poll::Ready(Ok(()))
     }
 }
 

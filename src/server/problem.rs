@@ -1,7 +1,5 @@
 //! What a client is told when something is wrong with its request: one line of JSON.
 
-use std::convert::Infallible;
-
 use hyper::{StatusCode, header};
 use serde::Serialize;
 use warp::{
@@ -11,6 +9,7 @@ use warp::{
 };
 
 use super::respond;
+use crate::config::BasePath;
 
 /// An answer that is not what was asked for.
 #[derive(Debug)]
@@ -67,14 +66,12 @@ pub(crate) fn took_too_long() -> Response {
 }
 
 /// The answer to a request that no route took.
-pub(crate) async fn unmatched(rejection: Rejection) -> Result<Response, Infallible> {
+pub(crate) fn unmatched(rejection: &Rejection, base: &BasePath) -> Response {
     let problem = if rejection.find::<MethodNotAllowed>().is_some() {
         Problem::new(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are understood here")
     } else {
-        Problem::new(
-            StatusCode::NOT_FOUND,
-            "nothing is here: see / for the dashboard and /api/v1/status for the daemon",
-        )
+        let message = format!("nothing is here: see {base}/ for the dashboard and {base}/api/v1/status for the daemon");
+        Problem::new(StatusCode::NOT_FOUND, message)
     };
-    Ok(problem.into_response())
+    problem.into_response()
 }

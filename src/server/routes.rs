@@ -10,10 +10,19 @@ use warp::{
     reply::{Reply, Response},
 };
 
-use super::{Context, Peer, access::SIGN_IN, assets, handshake, problem, problem::Problem, query, samples, status};
+use super::{
+    Context,
+    access::{SIGN_IN, SIGN_OUT},
+    assets, handshake, problem,
+    problem::Problem,
+    query, samples,
+    serve::Visitor,
+    status,
+};
 
 /// Every route, and an answer for everything else.
 pub(super) fn routes(context: &Arc<Context>) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone + use<> {
+    let access = Arc::clone(&context.access);
     stream(context)
         .or(query_route(context, warp::path!("api" / "v1" / "samples").boxed(), samples::respond))
         .unify()
@@ -33,9 +42,11 @@ pub(super) fn routes(context: &Arc<Context>) -> impl Filter<Extract = (Response,
         .unify()
         .or(sign_in(context))
         .unify()
+        .or(sign_out(context))
+        .unify()
         .or(files(context))
         .unify()
-        .recover(problem::unmatched)
+        .recover(move |rejection| ready(Ok(problem::unmatched(&rejection, &access.base_path()))))
         .unify()
 }
 
@@ -59,9 +70,9 @@ fn stream(context: &Arc<Context>) -> BoxedFilter<(Response,)> {
         .and(raw_query())
         .and(warp::header::headers_cloned())
         .and(warp::ext::optional::<OnUpgrade>())
-        .and(warp::ext::get::<Peer>())
-        .map(move |query: String, headers: HeaderMap, upgrade: Option<OnUpgrade>, peer: Peer| {
-            handshake::accept(&context, &query, &headers, upgrade, peer).unwrap_or_else(Reply::into_response)
+        .and(warp::ext::get::<Visitor>())
+        .map(move |query: String, headers: HeaderMap, upgrade: Option<OnUpgrade>, visitor: Visitor| {
+            handshake::accept(&context, &query, &headers, upgrade, visitor).unwrap_or_else(Reply::into_response)
         })
         .boxed()
 }
@@ -70,13 +81,28 @@ fn sign_in(context: &Arc<Context>) -> BoxedFilter<(Response,)> {
     /// A token in a form, with room to spare.
     const LARGEST_FORM: u64 = 1024;
     let context = Arc::clone(context);
-    warp::path::full()
-        .and_then(async |path: FullPath| (path.as_str() == SIGN_IN).then_some(()).ok_or_else(warp::reject::not_found))
-        .untuple_one()
+    exactly(SIGN_IN)
         .and(warp::method())
         .and(warp::body::content_length_limit(LARGEST_FORM).and(warp::body::bytes()).or(empty_body()).unify())
-        .and(warp::ext::get::<Peer>())
-        .map(move |method: Method, form: Bytes, peer: Peer| context.access.sign_in(&method, &form, &peer))
+        .and(warp::ext::get::<Visitor>())
+        .map(move |method: Method, form: Bytes, visitor: Visitor| {
+            context.access.sign_in(&method, &form, visitor.caller)
+        })
+        .boxed()
+}
+
+fn sign_out(context: &Arc<Context>) -> BoxedFilter<(Response,)> {
+    let context = Arc::clone(context);
+    exactly(SIGN_OUT).and(warp::method()).map(move |method: Method| context.access.sign_out(&method)).boxed()
+}
+
+/// This path, without a slash at its end.
+fn exactly(path: &'static str) -> BoxedFilter<()> {
+    warp::path::full()
+        .and_then(move |asked: FullPath| {
+            ready((asked.as_str() == path).then_some(()).ok_or_else(warp::reject::not_found))
+        })
+        .untuple_one()
         .boxed()
 }
 

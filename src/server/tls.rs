@@ -12,7 +12,7 @@ use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tracing::debug;
 
-use super::Context;
+use super::{Context, refusal, serve::Line};
 use crate::config::TlsConfig;
 
 /// A certificate and its key, ready to be used; clones are the same.
@@ -62,15 +62,26 @@ impl Tls {
         &self,
         io: TcpStream,
         context: &Context,
-        address: &str,
+        line: Line,
     ) -> Option<TlsStream<TcpStream>> {
         let mut stopping = context.stopping.subscribe();
-        let handshake = timeout(context.in_force.get().header_timeout, self.0.accept(io));
+        let handshake = timeout(context.in_force.get().header_timeout, self.shake(io));
         let shaken = tokio::select! {
             shaken = handshake => shaken.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
             _ = stopping.wait_for(|stopping| *stopping) => return None,
         };
-        shaken.inspect_err(|error| debug!(peer = %address, %error, "a TLS handshake failed")).ok()
+        shaken.inspect_err(|error| debug!(peer = %line, %error, "a TLS handshake failed")).ok()
+    }
+
+    async fn shake(&self, io: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        let mut first = [0];
+        io.peek(&mut first).await?;
+        if first[0].is_ascii_uppercase() {
+            // A method of HTTP begins so. What rustls would say to that, no client shows to anyone.
+            refusal::tell(io, "400 Bad Request", "this port speaks TLS: use https:// or wss://").await;
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "it speaks HTTP without TLS"));
+        }
+        self.0.accept(io).await
     }
 }
 

@@ -16,8 +16,8 @@ use std::{
 
 use bytes::Bytes;
 
-use self::chunks::Chunks;
-pub(crate) use self::chunks::{Chunk, Room};
+pub(crate) use self::chunks::{Alive, Chunk, Room};
+use self::chunks::{Chunks, MAX_CHUNK_BYTES};
 use super::{
     items::{self, Batch, Item},
     stream::{Deflater, frame},
@@ -31,8 +31,6 @@ use crate::{
     sync::{Mutex, MutexGuard},
 };
 
-/// The most that one `history` message may be, where it has more than one sample.
-const MAX_CHUNK_BYTES: usize = 64 << 10;
 /// More samples than fit a chunk in any encoding: each takes at least 64 bytes.
 const MAX_CHUNK_SAMPLES: usize = MAX_CHUNK_BYTES / 64;
 
@@ -53,14 +51,15 @@ pub(super) struct Common {
     pub(super) deflater: Deflater,
     /// For pieces of history that a crowd reads.
     pub(super) room: Arc<Room>,
+    /// Pieces of history that are kept, or on their way to somebody.
+    pub(super) alive: Alive,
     /// Samples that were encoded since the start, each as often as it was.
     pub(super) encodings: AtomicU64,
 }
 
 #[derive(Debug)]
 struct State {
-    /// The projection of the schema met last.
-    projection: Option<(u64, Arc<Projection>)>,
+    projections: Projections,
     schema_frame: Option<(u64, Bytes)>,
     /// What was said of the change between two revisions.
     notice: Option<((u64, u64), Option<Bytes>)>,
@@ -68,6 +67,18 @@ struct State {
     live: VecDeque<Live>,
     live_bytes: usize,
     chunks: Chunks,
+}
+
+/// The projection of the schema met last.
+#[derive(Clone, Debug, Default)]
+struct Projections(Option<(u64, Arc<Projection>)>);
+
+impl Projections {
+    fn of(&mut self, schema: &Schema, wishes: &Wishes) -> &Projection {
+        let known = self.0.take().filter(|(revision, _)| *revision == schema.revision);
+        let make = || (schema.revision, Arc::new(Projection::new(wishes.encoding, &wishes.metrics, schema)));
+        &self.0.insert(known.unwrap_or_else(make)).1
+    }
 }
 
 /// One encoded live sample.
@@ -79,8 +90,8 @@ pub(crate) struct Live {
     pub(crate) next_seq: u64,
     /// The whole WebSocket frame.
     pub(crate) frame: Bytes,
-    /// What its values stand for.
-    pub(crate) schema: Arc<Schema>,
+    /// What its values stand for; `None` is a gap.
+    pub(crate) schema: Option<Arc<Schema>>,
 }
 
 /// What comes after a position.
@@ -113,7 +124,7 @@ impl Drop for HistoryReader {
 impl View {
     pub(super) fn new(wishes: Wishes, hub: Hub, common: Arc<Common>) -> Self {
         let state = State {
-            projection: None,
+            projections: Projections::default(),
             schema_frame: None,
             notice: None,
             live: VecDeque::new(),
@@ -154,7 +165,10 @@ impl View {
         }
         let bytes_a_sample =
             state.live.back().map_or(0, |live| live.frame.len() as u64 / (live.next_seq - live.first_seq));
-        if waiting > 1 && waiting * bytes_a_sample > self.common.max_backlog.load(Ordering::Relaxed) {
+        let max_backlog = self.common.max_backlog.load(Ordering::Relaxed);
+        // What never was in this ring does not wait.
+        let is_too_much = |waiting: u64| waiting > 1 && waiting * bytes_a_sample > max_backlog;
+        if is_too_much(waiting) && is_too_much(self.hub.count_from(seq) as u64) {
             return Next::Dropped { resume_at: next_seq };
         }
         let found = Batch::from(&self.hub, self.wishes.buckets, seq, 1);
@@ -177,10 +191,10 @@ impl View {
 
     fn encode_live(&self, state: &mut State, first_seq: u64, item: &Item) -> Live {
         let mut text = Vec::with_capacity(state.live.back().map_or(1024, |live| live.frame.len() + 64));
-        let projection = self.projection(state, item.schema());
-        item.message(&projection, &mut text);
+        item.message(state.projections.of(item.schema(), &self.wishes), &mut text);
         self.common.encodings.fetch_add(1, Ordering::Relaxed);
-        let (frame, schema) = (self.frame(&text), Arc::clone(item.schema()));
+        let schema = (!matches!(item, Item::Gap(..))).then(|| Arc::clone(item.schema()));
+        let frame = self.frame(&text);
         Live { first_seq, next_seq: item.next_seq(), frame, schema }
     }
 
@@ -206,28 +220,39 @@ impl View {
 
     /// The piece of history that begins with sample `seq`.
     pub(crate) fn history(&self, seq: u64) -> Arc<Chunk> {
-        let mut state = self.state();
-        if let Some(chunk) = state.chunks.get(seq, self.hub.next_seq()) {
+        if let Some(chunk) = self.state().chunks.get(seq, self.hub.next_seq()) {
             return chunk;
         }
-        let chunk = Arc::new(self.encode_chunk(&mut state, seq));
-        state.chunks.insert(seq, &chunk);
-        chunk
+        // Without the lock: it may take a millisecond, and live samples must not wait for that. Should two lanes want it at
+        // the same moment, both do it, and share what is ready first.
+        let chunk = self.encode_chunk(seq);
+        self.state().chunks.share(seq, chunk)
     }
 
-    fn encode_chunk(&self, state: &mut State, seq: u64) -> Chunk {
+    fn encode_chunk(&self, seq: u64) -> Chunk {
         const TAIL: &[u8] = br#"],"complete":false}"#;
+        let max_bytes = self.common.alive.max_chunk_bytes();
         let as_of = self.hub.next_seq();
         let run = Batch::from(&self.hub, self.wishes.buckets, seq, MAX_CHUNK_SAMPLES);
         let schema = match run.items.first() {
             Some(first) => Some(Arc::clone(first.schema())),
             None => self.hub.newest().map(|newest| Arc::clone(&newest.reading.schema)),
         };
-        let mut text = Vec::with_capacity(MAX_CHUNK_BYTES);
+        let mut projections = self.state().projections.clone();
+        let mut text = Vec::with_capacity(max_bytes);
         text.extend_from_slice(br#"{"type":"history","samples":["#);
         // Where the text of each sample that is in it ends.
         let mut ends = Vec::new();
-        for item in &run.items {
+        // A gap is a message of its own, before the samples behind it.
+        let (gap, items) = match &run.items[..] {
+            [Item::Gap(gap, _), behind @ ..] => (Some(*gap), behind),
+            items => (None, items),
+        };
+        let first_seq = run.items.first().filter(|_| gap.is_some()).map_or(run.first_seq, Item::next_seq);
+        for item in items {
+            if let Item::Gap(..) = item {
+                break;
+            }
             let same_schema = schema.as_ref().is_some_and(|schema| schema.revision == item.schema().revision);
             if self.wishes.encoding == Encoding::Compact && !same_schema {
                 break;
@@ -236,12 +261,11 @@ impl View {
             if !ends.is_empty() {
                 text.push(b',');
             }
-            let projection = self.projection(state, item.schema());
-            item.object(&projection, &mut text);
-            if text.len() + TAIL.len() > MAX_CHUNK_BYTES && !ends.is_empty() {
+            item.object(projections.of(item.schema(), &self.wishes), &mut text);
+            if text.len() + TAIL.len() > max_bytes && !ends.is_empty() {
                 text.truncate(before);
                 if self.wishes.buckets.is_none() {
-                    align(&mut ends, run.first_seq);
+                    align(&mut ends, first_seq);
                 }
                 text.truncate(*ends.last().unwrap_or(&before));
                 break;
@@ -249,13 +273,14 @@ impl View {
             ends.push(text.len());
         }
         self.common.encodings.fetch_add(ends.len() as u64, Ordering::Relaxed);
-        let last = ends.len().checked_sub(1).map(|last| &run.items[last]);
+        let last = ends.len().checked_sub(1).map(|last| &items[last]);
         // Json goes on over a change of the schema: what holds behind the chunk is that of its last sample.
         let schema = last.map(|last| Arc::clone(last.schema())).or(schema);
-        let next_seq = last.map_or(run.first_seq, Item::next_seq);
-        let complete = run.reaches_newest && ends.len() == run.items.len();
+        let next_seq = last.map_or(first_seq, Item::next_seq);
+        let complete = run.reaches_newest && ends.len() == items.len();
         text.extend_from_slice(if complete { br#"],"complete":true}"# } else { TAIL });
-        Chunk { frame: self.frame(&text), schema, lost: run.lost, next_seq, complete, as_of }
+        let frame = self.common.alive.count(self.frame(&text));
+        Chunk { frame, schema, lost: run.lost, gap, next_seq, complete, as_of }
     }
 
     /// The `schema` message: of this schema in compact, where the order of values depends on it; of
@@ -270,7 +295,7 @@ impl View {
         match &state.schema_frame {
             Some((revision, frame)) if *revision == schema.revision => frame.clone(),
             _ => {
-                let message = self.projection(&mut state, schema).schema_message(schema);
+                let message = state.projections.of(schema, &self.wishes).schema_message(schema);
                 let frame = self.frame(&message.to_text());
                 state.schema_frame = Some((schema.revision, frame.clone()));
                 frame
@@ -314,17 +339,6 @@ impl View {
     /// A whole message for everyone here.
     fn frame(&self, text: &[u8]) -> Bytes {
         if self.wishes.is_compressed { self.common.deflater.text(text) } else { frame::text(text) }
-    }
-
-    fn projection(&self, state: &mut State, schema: &Schema) -> Arc<Projection> {
-        match &state.projection {
-            Some((revision, projection)) if *revision == schema.revision => Arc::clone(projection),
-            _ => {
-                let projection = Arc::new(Projection::new(self.wishes.encoding, &self.wishes.metrics, schema));
-                state.projection = Some((schema.revision, Arc::clone(&projection)));
-                projection
-            }
-        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     stream::Deflater,
-    view::{Common, View},
+    view::{Alive, Common, View},
 };
 use crate::{
     bucket::Buckets,
@@ -62,6 +62,7 @@ impl Views {
             max_backlog: AtomicU64::new(max_backlog_bytes),
             deflater: Deflater::default(),
             room: Arc::default(),
+            alive: Alive::default(),
             encodings: AtomicU64::new(0),
         };
         Self { hub, common: Arc::new(common), refusals: AtomicU64::new(0), in_use: Mutex::default() }

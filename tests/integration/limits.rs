@@ -70,7 +70,6 @@ fn when_open_files_run_out_newcomers_are_refused_and_nobody_else_notices() {
     let join = || {
         let mut feed = daemon.feed("history=none&metrics=system.cpu.utilization", "hostcast.v1.compact");
         let hello = feed.hello();
-        assert_eq!(feed.past(), []);
         (feed, Account::from(hello.epoch, hello.next_seq))
     };
     let mut subscribers: Vec<_> = (0..room).map(|_| join()).collect();

@@ -1,11 +1,9 @@
 //! The stream: hello, schema, history and then live, without a hole and without a repetition.
 
-use std::io::Write as _;
-
 use hostcast::protocol::{Message, WireSample, WireValues};
 use serde_json::{Value, json};
 
-use crate::support::{Account, Feed, Http, Pour, Raw, SUBPROTOCOLS, TestDaemon, WIDE, room_for, schema};
+use crate::support::{Account, Pour, SUBPROTOCOLS, TestDaemon, WIDE, room_for, schema};
 
 fn kind(message: &Value) -> &str {
     message["type"].as_str().unwrap()
@@ -45,26 +43,6 @@ fn a_subscriber_hears_hello_schema_history_and_then_live() {
                 fields.iter().all(|field| ["type", "seq", "time", "elapsed_ms", "missed", "values"].contains(field))
             );
         }
-    }
-}
-
-#[test]
-fn the_server_speaks_the_subprotocol_that_it_echoes() {
-    let pour = Pour::new();
-    pour.publish(1);
-    for (offered, chosen) in [
-        (&[][..], None),
-        (&["hostcast.v1.json"], Some("hostcast.v1.json")),
-        (&["hostcast.v1.compact"], Some("hostcast.v1.compact")),
-        (&["hostcast.v1.compact", "hostcast.v1.json"], Some("hostcast.v1.compact")),
-        (&["chat", "hostcast.v1.json"], Some("hostcast.v1.json")),
-    ] {
-        let mut feed = Feed::open(&pour.address, "history=all", offered);
-        assert_eq!(feed.subprotocol.as_deref(), chosen, "{offered:?}");
-        feed.hello();
-        let values = &feed.past()[0].values;
-        let is_compact = chosen == Some("hostcast.v1.compact");
-        assert_eq!(matches!(values, WireValues::Positional(_)), is_compact, "{offered:?}");
     }
 }
 
@@ -181,73 +159,6 @@ fn a_filter_that_fits_nothing_here_still_gives_a_heartbeat_of_samples() {
     assert_eq!(feed.past()[0].values, WireValues::Positional(Vec::new()));
 }
 
-#[test]
-fn a_handshake_that_cannot_be_is_refused_with_the_reason() {
-    let pour = Pour::new();
-    pour.publish(5);
-    let epoch = pour.hub.epoch();
-    let upgrade = [
-        ("Connection", "Upgrade"),
-        ("Upgrade", "websocket"),
-        ("Sec-WebSocket-Version", "13"),
-        ("Sec-WebSocket-Key", "AQIDBAUGBwgJCgsMDQ4PEA=="),
-    ];
-    let mut http = Http::connect(&pour.address);
-    for (query, parameter) in [
-        ("since=nonsense".to_owned(), "since"),
-        (format!("since={epoch}"), "since"),
-        (format!("since={epoch}:-1"), "since"),
-        (format!("since={epoch}:6"), "since"),
-        (format!("since={epoch}:5&history=1m"), "history"),
-        ("history=yesterday".to_owned(), "history"),
-        ("metrics=system.cpu.utilisation".to_owned(), "metrics"),
-        ("histroy=1m".to_owned(), "histroy"),
-        ("history=1m&history=2m".to_owned(), "history"),
-    ] {
-        let problem = http.request("GET", &format!("/api/v1/stream?{query}"), &upgrade).problem(400);
-        assert_eq!(problem["parameter"], parameter, "{query}: {problem}");
-    }
-    let with = |name, value| upgrade.into_iter().filter(move |(known, _)| *known != name).chain([(name, value)]);
-    let unknown: Vec<_> = with("Sec-WebSocket-Protocol", "chat, hostcast.v2.json").collect();
-    let problem = http.request("GET", "/api/v1/stream", &unknown).problem(400);
-    assert!(problem["error"].as_str().unwrap().contains("hostcast.v1.compact"), "names what is known: {problem}");
-    let short_key: Vec<_> = with("Sec-WebSocket-Key", "AQID").collect();
-    http.request("GET", "/api/v1/stream", &short_key).problem(400);
-    for wrong in [("Sec-WebSocket-Version", "8"), ("Upgrade", "h2c"), ("Connection", "keep-alive")] {
-        let headers: Vec<_> = with(wrong.0, wrong.1).collect();
-        let response = http.request("GET", "/api/v1/stream", &headers);
-        response.problem(426);
-        assert_eq!(
-            (response.header("upgrade"), response.header("sec-websocket-version")),
-            (Some("websocket"), Some("13"))
-        );
-    }
-    http.get("/api/v1/stream").problem(426);
-    // A body could be taken for frames.
-    for lines in ["Content-Length: 4\r\n", "Transfer-Encoding: chunked\r\n"] {
-        let mut wire = pour.address.connect();
-        wire.write_all(&Raw::request_with(&pour.address, "history=none", lines)).unwrap();
-        wire.write_all(b"0\r\n\r\n").unwrap();
-        wire.shut_down_write();
-        assert!(wire.read_until_closed().starts_with(b"HTTP/1.1 400 "), "{lines}");
-    }
-}
-
-#[test]
-fn a_header_list_may_name_the_subprotocols_in_any_form() {
-    let pour = Pour::new();
-    let request = String::from_utf8(Raw::request(&pour.address, "history=none")).unwrap();
-    for list in [
-        "Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Protocol: hostcast.v1.compact\r\n\r\n",
-        "sec-websocket-protocol:chat,hostcast.v1.compact ,x\r\n\r\n",
-    ] {
-        let request = request.strip_suffix("\r\n").unwrap().to_owned() + list;
-        let mut raw = Raw::open_with(pour.address.connect(), request.as_bytes());
-        let (_, hello) = raw.read();
-        assert!(matches!(Message::parse(&hello), Ok(Message::Hello(_))));
-    }
-}
-
 /// The promise of the whole project: history and live are one sequence.
 #[test]
 fn joining_while_samples_pour_in_leaves_no_hole_and_no_repetition() {
@@ -306,88 +217,6 @@ fn joining_while_samples_pour_in_leaves_no_hole_and_no_repetition() {
         }
     }
     assert!(while_joining > 0, "nothing was published while someone joined, so nothing was proved");
-}
-
-#[test]
-fn a_new_schema_is_told_before_the_first_sample_that_needs_it() {
-    let mut pour = Pour::new();
-    let mut live = pour.feed("history=none", "hostcast.v1.compact");
-    let mut json = pour.feed("history=none", "hostcast.v1.json");
-    for feed in [&mut live, &mut json] {
-        feed.hello();
-        assert_eq!(feed.past(), []);
-    }
-    let schemas = [schema(1, 2), schema(2, 5), schema(3, 0)];
-    for schema in &schemas {
-        pour.schema = schema.clone();
-        pour.publish(20);
-    }
-    // Live: the schema, then its samples; and the same for those who come later and read history.
-    let mut late = pour.feed("history=all", "hostcast.v1.compact");
-    late.hello();
-    for feed in [&mut live, &mut late] {
-        let mut seqs = Vec::new();
-        while seqs.len() < 60 {
-            match feed.message() {
-                Message::Schema(_) | Message::Notice(_) => {}
-                Message::Sample(sample) => seqs.push(checked(feed, sample)),
-                Message::History(chunk) => {
-                    for sample in chunk.samples {
-                        seqs.push(checked(feed, sample));
-                    }
-                }
-                other => panic!("{other:?}"),
-            }
-        }
-        assert!(seqs.into_iter().eq(1..=60));
-    }
-    // In JSON each sample describes itself.
-    for seq in 1..=60 {
-        let sample = json.live();
-        assert_eq!(sample.seq, seq);
-        let WireValues::Named(values) = sample.values else { panic!("json has names") };
-        let series = &schemas[(seq as usize - 1) / 20].series;
-        assert_eq!(values.len(), series.len());
-        assert!(series.iter().all(|series| values.contains_key(&*series.id)));
-    }
-}
-
-#[test]
-fn a_notice_names_the_series_that_came_and_went() {
-    for subprotocol in SUBPROTOCOLS {
-        let mut pour = Pour::new();
-        let mut feed = pour.feed("history=none", subprotocol);
-        feed.hello();
-        feed.past();
-        pour.publish(1);
-        feed.live();
-        for (revision, cores, notice) in [
-            (2, 3, json!({"type": "notice", "reason": "series_changed", "added": [core(2)]})),
-            (3, 1, json!({"type": "notice", "reason": "series_changed", "removed": [core(1), core(2)]})),
-        ] {
-            pour.schema = schema(revision, cores);
-            pour.publish(1);
-            assert_eq!(feed.json(), notice);
-            let is_compact = subprotocol == "hostcast.v1.compact";
-            if is_compact {
-                let schema = feed.json();
-                assert_eq!((kind(&schema), schema["revision"].as_u64()), ("schema", Some(revision)));
-            }
-            assert_eq!(kind(&feed.json()), "sample");
-        }
-    }
-}
-
-fn core(number: usize) -> String {
-    format!("system.cpu.utilization{{cpu.logical_number={number}}}")
-}
-
-/// The number of a compact sample whose values fit the newest schema.
-fn checked(feed: &Feed, sample: WireSample) -> u64 {
-    let WireValues::Positional(values) = sample.values else { panic!("compact has positions") };
-    assert_eq!(values.len(), feed.schema.as_ref().unwrap().series.len(), "sample {}", sample.seq);
-    assert_eq!(values[0], Some(sample.seq as f64));
-    sample.seq
 }
 
 #[test]
@@ -454,18 +283,4 @@ fn values_are_cut_to_what_they_mean_and_missing_ones_are_null() {
             },
         })
     );
-}
-
-#[test]
-fn a_change_of_series_within_the_history_is_no_news() {
-    let mut pour = Pour::new();
-    pour.publish(5);
-    pour.schema = schema(2, 3);
-    pour.publish(5);
-    let mut feed = pour.feed("history=all", "hostcast.v1.json");
-    feed.hello();
-    assert_eq!(feed.past().len(), 10);
-    pour.publish(1);
-    // A notice would come before it.
-    assert_eq!(feed.live().seq, 11);
 }

@@ -50,13 +50,13 @@ const RESUME_ATTEMPTS = 4;
  * @param {string} page  the page's own URL
  * @param {string | null} since  `<epoch>:<seq>`
  * @param {string} [wishes]  more of the query
+ * @param {string} [past]  as much as the page holds; a daemon that keeps less sends what it has
  */
-export function streamUrl(page, since, wishes = "") {
+export function streamUrl(page, since, wishes = "", past = "1h") {
   const url = new URL("api/v1/stream", page);
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
   // Not through searchParams: it would escape the colon, which the query grammar allows.
-  // As much as the page holds; a daemon that keeps less sends what it has.
-  url.search = (since === null ? "history=1h" : `since=${since}`) + wishes;
+  url.search = (since === null ? `history=${past}` : `since=${since}`) + wishes;
   url.hash = "";
   return url.href;
 }
@@ -64,6 +64,7 @@ export function streamUrl(page, since, wishes = "") {
 export class Connection {
   #page;
   #wishes;
+  #past;
   #resumeFrom;
   #onMessage;
   #onLink;
@@ -86,14 +87,16 @@ export class Connection {
    * @param {object} wiring
    * @param {string} wiring.page
    * @param {string} [wiring.wishes]  more of the stream's query
+   * @param {string} [wiring.past]  how much of the past to ask for
    * @param {() => string | null} wiring.resumeFrom
    * @param {(message: Message, text: string) => void} wiring.onMessage
    * @param {(link: Link) => void} wiring.onLink
    * @param {Surroundings} wiring.around
    */
-  constructor({ page, wishes = "", resumeFrom, onMessage, onLink, around }) {
+  constructor({ page, wishes = "", past, resumeFrom, onMessage, onLink, around }) {
     this.#page = page;
     this.#wishes = wishes;
+    this.#past = past;
     this.#resumeFrom = resumeFrom;
     this.#onMessage = onMessage;
     this.#onLink = onLink;
@@ -119,7 +122,7 @@ export class Connection {
     this.#cancelTimer();
     this.#waiting = false;
     const since = this.#failedResumes < RESUME_ATTEMPTS ? this.#resumeFrom() : null;
-    const socket = this.#around.connect(streamUrl(this.#page, since, this.#wishes));
+    const socket = this.#around.connect(streamUrl(this.#page, since, this.#wishes, this.#past));
     this.#socket = socket;
     this.#resuming = since !== null;
     this.#heardAt = this.#around.now();

@@ -3,7 +3,7 @@
  */
 
 import { byId, element } from "./dom.js";
-import { bytes, duration, text } from "./units.js";
+import { bytes, duration, text, zonedTime } from "./units.js";
 
 const EVERY_MS = 2000;
 
@@ -42,7 +42,7 @@ export class Drawer {
   }
 
   /** @param {any} status  of this daemon's version or of another's: what is not there is left out */
-  #draw({ server, uptime_seconds, process = {}, sampler = {}, history = {}, stream = {}, connections = {}, config }) {
+  #draw({ server, uptime_seconds, process = {}, sampler = {}, history = {}, stream = {}, connections = {}, config, replay }) {
     const cpuShare = process.cpu_seconds / Math.max(1, uptime_seconds);
     this.#body.replaceChildren(
       group("Cost", [
@@ -52,7 +52,12 @@ export class Drawer {
         ["Memory", text(bytes(process.resident_bytes ?? NaN))],
         ["Last tick", `${number(sampler.tick_us / 1000, 2)} ms`],
       ]),
-      group("Sampling", [
+      replay ? group("Replay", [
+        ["From", zonedTime(replay.from)],
+        ["To", zonedTime(replay.to)],
+        ["Shown", zonedTime(replay.time)],
+        ["History", `${number(history.samples)} samples, ${text(bytes(history.bytes ?? NaN))}`],
+      ]) : group("Sampling", [
         ["Interval", `${number(sampler.interval_ms / 1000, 3)} s`],
         ["Ticks", number(sampler.ticks)],
         ["Missed, held up", number(sampler.missed_late)],
@@ -65,8 +70,10 @@ export class Drawer {
         ["Dropped for slow ones", number(stream.samples_dropped)],
         ["Connections", `${number(connections.open)} open, ${number(connections.refused_total)} refused`],
       ]),
-      element("h3", { text: "Collectors" }),
-      element("ul", { class: "collectors" }, (sampler.collectors ?? []).map(collector)),
+      ...(replay ? [] : [
+        element("h3", { text: "Collectors" }),
+        element("ul", { class: "collectors" }, (sampler.collectors ?? []).map(collector)),
+      ]),
     );
     if (typeof config === "string") {
       // The same element stays, so that a selection in it does, too.

@@ -87,16 +87,20 @@ export class Filesystems {
   }
 
   /**
-   * How fast it fills, from the oldest sample that is held to the one that is shown.
+   * How fast it fills, from the oldest reading that is held to the one that is shown.
    * @param {Column[]} columns
-   * @param {number} last
+   * @param {number} newest
    * @param {number} free
    */
-  #pace(columns, last, free) {
+  #pace(columns, newest, free) {
     const { rows } = this.#store;
     let first = rows.first;
+    let last = newest;
     while (first < last && Number.isNaN(readingOf(columns, first))) {
       first += 1;
+    }
+    while (first < last && columns.some((column) => column.isHeld(last))) {
+      last -= 1;
     }
     const spanMs = rows.time[last] - rows.time[first];
     if (last < 0 || !(spanMs >= LEAST_MS)) {

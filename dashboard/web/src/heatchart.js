@@ -2,6 +2,7 @@
  * One row of cells a core, time from left to right: what lines cannot show for more than a few.
  */
 
+import { HeatCells } from "./heatcells.js";
 import { channels } from "./palette.js";
 
 /**
@@ -15,7 +16,6 @@ const SHADES = 64;
 /** Narrower cells than this cost time and show nothing. */
 const CELL_PIXELS = 2;
 
-const image = document.createElement("canvas");
 /** @type {Uint32Array | null} */
 let shades = null;
 
@@ -25,86 +25,48 @@ export function forgetShades() {
 }
 
 /**
- * Paints into an image with one pixel a cell, then stretches that over the plot: for 256 cores
- * this is a hundred times cheaper than as many rectangles.
- * @param {Plot} plot
- * @param {Column[]} columns  ratios, the first on top
- * @param {Store} store
- * @param {View} view
- * @param {import("./store.js").Break[]} breaks
+ * Paints into an image with one pixel a cell, then stretches that over the plot: for 256 cores this is a hundred times
+ * cheaper than as many rectangles.
  */
-export function drawHeat(plot, columns, store, view, breaks) {
-  const step = 2 ** Math.max(0, Math.ceil(Math.log2((columns.length * 16) / Math.max(1, plot.height - 28))));
-  const ticks = columns.flatMap((_, core) => (core % step === 0 ? { value: core + 0.5, label: String(core) } : []));
-  plot.draw(view, { min: 0, max: columns.length, down: true, ticks }, breaks, () => {
-    const cellMs = Math.max(store.intervalMs, (CELL_PIXELS * (view.to - view.from)) / plot.pixels);
-    // Cells lie on multiples of their width, so that the picture moves without shimmering.
-    const firstCell = Math.floor(view.from / cellMs);
-    const width = Math.ceil(view.to / cellMs) - firstCell;
-    const context = image.getContext("2d");
-    if (!context || width <= 0 || view.end <= view.first) {
-      return;
-    }
-    image.width = width;
-    image.height = columns.length;
-    const cells = context.createImageData(width, columns.length);
-    fillCells(new Uint32Array(cells.data.buffer), width, columns, store, view, firstCell, cellMs);
-    context.putImageData(cells, 0, 0);
-    const left = plot.x(firstCell * cellMs);
-    const right = plot.x((firstCell + width) * cellMs);
-    plot.context.imageSmoothingEnabled = false;
-    plot.context.drawImage(image, left, plot.y(0), right - left, plot.y(columns.length) - plot.y(0));
-  });
-}
+export class HeatChart {
+  #columns;
+  #cells;
+  #image = document.createElement("canvas");
+  #context = /** @type {CanvasRenderingContext2D} */ (this.#image.getContext("2d"));
 
-/**
- * A sample tells of the time since the sample before it, so it fills the cells of that span; where
- * several fall into one cell, that shows their mean.
- * @param {Uint32Array} cells  row by row
- * @param {number} width
- * @param {Column[]} columns
- * @param {Store} store
- * @param {View} view
- * @param {number} firstCell
- * @param {number} cellMs
- */
-function fillCells(cells, width, columns, { rows, intervalMs }, view, firstCell, cellMs) {
-  const ramp = (shades ??= readShades());
-  const from = new Int32Array(view.end - view.first);
-  const to = new Int32Array(view.end - view.first);
-  for (let row = view.first; row < view.end; row += 1) {
-    if (rows.isBreak(row)) {
-      continue;
-    }
-    const joined = row > rows.first && !rows.isBreak(row - 1);
-    const since = joined ? rows.time[row - 1] : rows.time[row] - intervalMs;
-    const at = row - view.first;
-    from[at] = Math.max(0, Math.round(since / cellMs) - firstCell);
-    to[at] = Math.min(width, Math.max(Math.round(rows.time[row] / cellMs) - firstCell, from[at] + 1));
+  /** @param {Column[]} columns  ratios, the first on top */
+  constructor(columns) {
+    this.#columns = columns;
+    this.#cells = new HeatCells(columns);
   }
-  columns.forEach(({ values }, core) => {
-    const line = core * width;
-    let cell = -1;
-    let sum = 0;
-    let count = 0;
-    for (let at = 0; at < from.length; at += 1) {
-      const ratio = values[view.first + at];
-      if (Number.isNaN(ratio) || to[at] === 0) {
-        continue;
+
+  /**
+   * @param {Plot} plot
+   * @param {Store} store
+   * @param {View} view
+   * @param {import("./store.js").Break[]} breaks
+   */
+  draw(plot, { rows, intervalMs }, view, breaks) {
+    const { length } = this.#columns;
+    const step = 2 ** Math.max(0, Math.ceil(Math.log2((length * 16) / Math.max(1, plot.height - 28))));
+    const ticks = this.#columns.flatMap((_, core) => (core % step === 0 ? { value: core + 0.5, label: String(core) } : []));
+    plot.draw(view, { min: 0, max: length, down: true, ticks }, breaks, () => {
+      if (view.end <= view.first) {
+        return;
       }
-      if (from[at] !== cell) {
-        sum = 0;
-        count = 0;
+      const cellMs = Math.max(intervalMs, (CELL_PIXELS * (view.to - view.from)) / plot.pixels);
+      const from = this.#cells.update(rows, intervalMs, view, cellMs, (shades ??= readShades()));
+      const { width, pixels } = this.#cells;
+      if (this.#image.width !== width || this.#image.height !== length) {
+        [this.#image.width, this.#image.height] = [width, length];
       }
-      sum += ratio;
-      count += 1;
-      cell = from[at];
-      const shade = ramp[Math.round(Math.min(1, Math.max(0, sum / count)) * (SHADES - 1))];
-      for (let x = cell; x < to[at]; x += 1) {
-        cells[line + x] = shade;
-      }
-    }
-  });
+      this.#context.putImageData(new ImageData(new Uint8ClampedArray(pixels.buffer), width), 0, 0);
+      const left = plot.x(from);
+      const right = plot.x(from + width * cellMs);
+      plot.context.imageSmoothingEnabled = false;
+      plot.context.drawImage(this.#image, left, plot.y(0), right - left, plot.y(length) - plot.y(0));
+    });
+  }
 }
 
 /**

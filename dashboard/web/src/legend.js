@@ -9,7 +9,7 @@ import { brief } from "./units.js";
 
 /**
  * @typedef {import("./lines.js").Line} Line
- * @typedef {import("./fold.js").Figures} Figures
+ * @typedef {import("./runs.js").Figures} Figures
  */
 
 const KINDS = /** @type {const} */ (["now", "min", "mean", "max"]);
@@ -20,7 +20,7 @@ export class Legend {
   #now = element("th", { text: "now", attributes: { scope: "col" } });
   #unit = element("th", { attributes: { scope: "col" } });
   #caption = element("caption", { class: "visually-hidden" });
-  /** @type {{ line: Line, button: HTMLElement, cells: HTMLElement[] }[]} */
+  /** @type {{ line: Line, at: number, button: HTMLElement, cells: HTMLElement[] }[]} */
   #entries = [];
   #actions;
 
@@ -50,16 +50,16 @@ export class Legend {
   reset(title, lines, format) {
     setText(this.#unit, format(0).unit || "Series");
     setText(this.#caption, `${title}: what is visible`);
-    this.#entries = lines.map((line) => {
+    this.#entries = fromTheTop(lines).map((line) => {
       const key = element("span", { class: `legend-key legend-${line.mark}`, attributes: { "aria-hidden": "true" } });
-      key.classList.toggle("legend-dashed", line.dashed ?? false);
+      key.classList.add(`legend-${line.stroke ?? "solid"}`);
       key.style.setProperty("--key", `var(--${line.color})`);
       const button = element("button", { class: "legend-button", attributes: { type: "button", title: "Hide or show" } }, [
         key,
         element("span", { class: "legend-label", text: line.label }),
       ]);
       button.addEventListener("click", () => this.#actions.toggle(line.label));
-      const row = { line, button, cells: KINDS.map(() => element("td", { text: "–" })) };
+      const row = { line, at: lines.indexOf(line), button, cells: KINDS.map(() => element("td", { text: "–" })) };
       for (const [event, label] of [["pointerenter", line.label], ["pointerleave", ""]]) {
         button.addEventListener(event, () => this.#actions.point(label));
       }
@@ -75,7 +75,10 @@ export class Legend {
   /** @param {(label: string) => boolean} isHidden */
   mark(isHidden) {
     for (const { line, button } of this.#entries) {
-      button.setAttribute("aria-pressed", String(!isHidden(line.label)));
+      const pressed = String(!isHidden(line.label));
+      if (button.ariaPressed !== pressed) {
+        button.ariaPressed = pressed;
+      }
     }
   }
 
@@ -88,11 +91,21 @@ export class Legend {
     const common = format(0).unit;
     setText(this.#unit, common || "Series");
     setText(this.#now, row === null ? "now" : "then");
-    this.#entries.forEach(({ line, cells }, at) => {
+    this.#entries.forEach(({ line, at, cells }) => {
       cells.forEach((cell, kind) => {
         const value = kind === 0 && row !== null ? readingOf(line.columns, row, line.highest) : figures[at][KINDS[kind]];
         setText(cell, brief(format(value), common));
       });
     });
   }
+}
+
+/**
+ * The layers of a stack stand in the legend as in the picture, the topmost first: so a layer is told by its place, too,
+ * and not by its colour alone.
+ * @param {Line[]} lines
+ */
+function fromTheTop(lines) {
+  const isLayer = (/** @type {Line} */ { mark }) => mark === "stack" || mark === "none";
+  return [...lines.filter((line) => !isLayer(line)), ...lines.filter(isLayer).reverse()];
 }

@@ -3,6 +3,7 @@
  */
 
 import { fold, Points } from "./fold.js";
+import { DASHES, STACK_FILL } from "./lines.js";
 import { color } from "./palette.js";
 import { axisOver } from "./scale.js";
 
@@ -23,13 +24,14 @@ import { axisOver } from "./scale.js";
  * @property {{ value: number, label: string }} [reference]  a level to compare with
  */
 
-const STACK_FILL = 0.62;
 const AREA_FILL = 0.15;
 /** Of an area that has no outline. */
 const PLAIN_FILL = 0.6;
 /** In a lower chart an outline says nothing that the area does not say; and outlines are what costs most. */
 const OUTLINED_PIXELS = 160;
 const HEADROOM = 1.04;
+/** What the name of a level needs above it. */
+const REFERENCE_PIXELS = 24;
 /** Others, while one line is pointed at. */
 const FADED = 0.18;
 
@@ -39,17 +41,17 @@ const points = new Points();
 /**
  * @param {Plot} plot
  * @param {Picture} picture
- * @param {Line[]} lines  those of the picture that are drawn
+ * @param {import("./runs.js").Runs} runs  of the picture's lines
  * @param {import("./store.js").Store} store
  * @param {View} view
- * @param {import("./fold.js").Figures[]} figures  to be filled
  * @param {import("./store.js").Break[]} breaks
- * @param {string} pointed  label of the line that stands out, "" for none
+ * @param {{ isHidden: (label: string) => boolean, pointed: string }} choice  `pointed`: label of the line that stands
+ *   out, "" for none
  */
-export function drawLines(plot, picture, lines, store, view, figures, breaks, pointed) {
-  const drawn = lines.filter(({ mark }) => mark !== "none");
-  const told = drawn.concat(lines.filter(({ mark }) => mark === "none"));
-  fold(points, told, store.rows, view, plot.pixels, told.map((line) => figures[lines.indexOf(line)]));
+export function drawLines(plot, picture, runs, { rows }, view, breaks, { isHidden, pointed }) {
+  runs.update(rows, view, plot.pixels);
+  const drawn = picture.lines.filter(({ mark, label }) => mark !== "none" && !isHidden(label));
+  fold(points, runs, rows, view, (line) => drawn.includes(line));
   const axis = axisOf(plot, picture, drawn, view);
   plot.draw(view, axis, breaks, () => {
     const { context } = plot;
@@ -59,16 +61,15 @@ export function drawLines(plot, picture, lines, store, view, figures, breaks, po
     drawn.forEach((line, at) => {
       const faded = pointed !== "" && line.label !== pointed ? FADED : 1;
       if (line.mark === "area") {
-        fill(plot, at, () => zero, color(line.color, (isOutlined ? AREA_FILL : PLAIN_FILL) * faded));
+        fill(plot, at, zero, color(line.color, (isOutlined ? AREA_FILL : PLAIN_FILL) * faded));
       } else if (line.mark === "stack") {
-        const under = below < 0 ? null : points.heights[below];
-        fill(plot, at, under ? (point) => plot.y(under[point]) : () => zero, color(line.color, STACK_FILL * faded));
+        fill(plot, at, below < 0 ? zero : points.heights[below], color(line.color, STACK_FILL * faded));
         below = at;
       }
       if (line.mark === "line" || (line.mark === "area" && isOutlined)) {
         context.lineWidth = line.label === pointed ? 2 : line.mark === "line" ? 1.25 : 1;
         context.strokeStyle = color(line.color, faded);
-        context.setLineDash(line.dashed ? [5, 4] : []);
+        context.setLineDash(DASHES[line.stroke ?? "solid"]);
         stroke(plot, at);
       }
     });
@@ -139,7 +140,7 @@ function stroke(plot, line) {
 /**
  * @param {Plot} plot
  * @param {number} line
- * @param {(point: number) => number} base
+ * @param {number | Float64Array} base  where the area begins: a level in pixels, or the heights of the line below
  * @param {string} style
  */
 function fill(plot, line, base, style) {
@@ -156,8 +157,13 @@ function fill(plot, line, base, style) {
     for (at += 1; at < length && !Number.isNaN(heights[at]); at += 1) {
       context.lineTo(plot.x(times[at]), plot.y(heights[at]));
     }
-    for (let back = at - 1; back >= from; back -= 1) {
-      context.lineTo(plot.x(times[back]), base(back));
+    if (typeof base === "number") {
+      context.lineTo(plot.x(times[at - 1]), base);
+      context.lineTo(plot.x(times[from]), base);
+    } else {
+      for (let back = at - 1; back >= from; back -= 1) {
+        context.lineTo(plot.x(times[back]), plot.y(base[back]));
+      }
     }
     context.closePath();
     from = at;
@@ -176,14 +182,17 @@ function drawReference(plot, { reference }) {
   }
   plot.rule(reference.value, "chart-zero");
   const { context } = plot;
+  const y = plot.y(reference.value);
+  // Above its line, or below where there is no room.
+  const fits = y > REFERENCE_PIXELS;
   context.textAlign = "right";
-  context.textBaseline = "bottom";
+  context.textBaseline = fits ? "bottom" : "top";
   // A rim, so that it can be read where a line crosses it.
   context.lineWidth = 4;
   context.lineJoin = "round";
   context.strokeStyle = color("surface", 0.85);
   context.fillStyle = color("chart-label");
-  const at = /** @type {const} */ ([reference.label, plot.width - 14, plot.y(reference.value) - 2]);
+  const at = /** @type {const} */ ([reference.label, plot.width - 14, fits ? y - 2 : y + 3]);
   context.strokeText(...at);
   context.fillText(...at);
 }

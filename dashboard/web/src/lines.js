@@ -5,6 +5,7 @@
 
 /**
  * @typedef {import("./rows.js").Column} Column
+ * @typedef {"solid" | "dashed" | "dotted"} Stroke
  *
  * @typedef {object} Line
  * @property {string} label
@@ -13,9 +14,15 @@
  * @property {boolean} [highest]  the highest of the columns and not their sum
  * @property {"line" | "area" | "stack" | "none"} mark  "none": only in the legend
  * @property {boolean} [below]  drawn downwards from zero
- * @property {boolean} [dashed]
+ * @property {Stroke} [stroke]  solid if not given
  * @property {boolean} [mean]  under one pixel the mean is drawn, as of the stack that it tops
  */
+
+/** How much a layer of a stack covers of what is below it. */
+export const STACK_FILL = 0.72;
+
+/** Lengths of what is drawn and what is left out. @type {Record<Stroke, number[]>} */
+export const DASHES = { solid: [], dashed: [6, 4], dotted: [1.5, 3] };
 
 /**
  * The sum at one row: missing only where every part is missing.

@@ -14,6 +14,7 @@ import { Hosts } from "./hosts.js";
 import { Loop } from "./loop.js";
 import { forgetColors } from "./palette.js";
 import { RawPanel } from "./raw.js";
+import { replayClock, replayedMs } from "./replay.js";
 import { Sections } from "./sections.js";
 import { Shown } from "./shown.js";
 import { patience, pausedText } from "./state.js";
@@ -33,10 +34,12 @@ document.documentElement.toggleAttribute("data-kiosk", query.has("kiosk"));
 document.documentElement.toggleAttribute("data-alone", only !== null);
 
 const home = new URL("./", location.href).href;
-const store = new Store();
-const clock = new HostClock();
+const replayed = replayedMs(document.documentElement.dataset);
+const store = new Store(replayed ?? undefined);
+let clock = new HostClock();
 const shown = new Shown();
-shown.span = Controls.recallSpan();
+// Of a recording all is shown first, whatever was chosen for what is live.
+shown.span = replayed === null ? Controls.recallSpan() : "all";
 shown.read(location.hash);
 // The daemon writes them into the page that it serves. A link may name one of these and no other.
 const others = (document.documentElement.dataset.hosts ?? "").split(" ").filter(Boolean);
@@ -46,7 +49,7 @@ if (!others.includes(shown.host)) {
 const base = shown.host || home;
 
 /** @type {import("./panel.js").Scene} */
-const scene = { store, shown, waiting: [], texts: true, look: 0 };
+const scene = { store, shown, waiting: [], look: 0 };
 let textsAt = -Infinity;
 let everything = false;
 
@@ -77,13 +80,14 @@ shown.onCursor = () => {
     cursorRequested = true;
     requestAnimationFrame(() => {
       cursorRequested = false;
-      sections.showCursor();
+      sections.tell(true);
     });
   }
 };
 
 const connection = new Connection({
   page: base,
+  past: replayed === null ? undefined : `${replayed}ms`,
   resumeFrom: () => store.position(),
   onMessage: receive,
   onLink(link) {
@@ -139,6 +143,9 @@ function refresh() {
  */
 function receive(message, text) {
   raw.add(text);
+  if (message.type === "hello" && message.replay) {
+    clock = replayClock(message.replay);
+  }
   const time = store.take(message);
   if (!Number.isNaN(time)) {
     clock.observe(time, performance.now());
@@ -178,17 +185,19 @@ function choose(url) {
 function draw() {
   const now = hostNow();
   const at = performance.now();
-  scene.texts = everything || at - textsAt >= TEXTS_MS;
-  textsAt = scene.texts ? at : textsAt;
-  const overdue = now - store.lastTime > patience(store.intervalMs);
+  const texts = everything || at - textsAt >= TEXTS_MS;
+  textsAt = texts ? at : textsAt;
+  // Where time goes faster, so does patience.
+  const overdue = now - store.lastTime > patience(store.intervalMs) * Math.max(1, store.hello?.replay?.speed ?? 1);
   scene.waiting = overdue ? [{ from: store.lastTime, to: now, reason: "waiting" }] : [];
 
   const view = shown.view(store.rows, now);
-  tiles.draw(view, scene.texts);
   sections.draw(view, everything);
+  sections.tell(texts);
+  tiles.draw(view, texts);
   hosts.draw();
   raw.draw();
-  if (scene.texts) {
+  if (texts) {
     status.draw(now, shown.isHeld);
     controls.tellBehind(shown.isHeld ? pausedText(now - view.to) : null);
     filesystems.draw(view);

@@ -6,12 +6,13 @@
 import { element, setText } from "./dom.js";
 import { saveCsv, savePng } from "./export.js";
 import { listen } from "./gestures.js";
-import { drawHeat } from "./heatchart.js";
+import { HeatChart } from "./heatchart.js";
 import { HeatLegend } from "./heatlegend.js";
 import { Legend } from "./legend.js";
 import { drawLines } from "./linechart.js";
 import { Plot } from "./plot.js";
 import { reasonText } from "./reasons.js";
+import { Runs } from "./runs.js";
 import { clockTime, zonedTime } from "./units.js";
 import { snapped } from "./view.js";
 
@@ -34,14 +35,14 @@ import { snapped } from "./view.js";
  * @property {Store} store
  * @property {import("./shown.js").Shown} shown
  * @property {import("./store.js").Break[]} waiting  the stretch at the end in which nothing came
- * @property {boolean} texts  whether it is time to write numbers: faster than that nobody reads
  * @property {number} look  grows when the theme or a unit has changed
  */
 
 export class Panel {
   kind;
   root;
-  /** @type {import("./fold.js").Figures[]} */
+  #runs = new Runs([]);
+  /** @type {import("./runs.js").Figures[]} */
   #figures = [];
   #time = element("span", { class: "card-time" });
   #note = element("span", { class: "card-note" });
@@ -60,8 +61,11 @@ export class Panel {
   #picture = null;
   /** @type {Column[] | null} */
   #cores = null;
+  /** @type {HeatChart | null} */
+  #heat = null;
   #revision = 0;
   #inSight = false;
+  #isDrawn = false;
   #key = "";
   #pointed = "";
   /** @type {View | null} the newest that was asked for */
@@ -98,7 +102,9 @@ export class Panel {
     const csv = element("button", { class: "button quiet", text: "CSV", attributes: { type: "button" } });
     const png = element("button", { class: "button quiet", text: "PNG", attributes: { type: "button" } });
     csv.addEventListener("click", () => this.#picture && saveCsv(this.#file(), this.#drawnLines(), scene.store, this.#plot.view));
-    png.addEventListener("click", () => savePng(this.#file(), this.#plot, kind.title, scene.store, this.#drawnLines()));
+    png.addEventListener("click", () =>
+      savePng(this.#file(), this.#plot, kind.title, scene.store, this.#cores ? [] : this.#drawnLines()),
+    );
     for (const [button, what] of /** @type {const} */ ([[csv, "values"], [png, "picture"]])) {
       button.setAttribute("aria-label", `${kind.title}: save the ${what} as ${button.textContent}`);
       button.title = `Save the ${what} of what is visible`;
@@ -131,10 +137,11 @@ export class Panel {
   draw(view, everything = false) {
     this.#view = view;
     this.#build();
-    if ((!this.#inSight && !everything) || this.#picture === null || this.#plot.pixels < 20) {
+    this.#isDrawn = (this.#inSight || everything) && this.#picture !== null && this.#plot.pixels >= 20;
+    if (!this.#isDrawn) {
       return;
     }
-    const { store, shown, look, waiting, texts } = this.#scene;
+    const { store, shown, look, waiting } = this.#scene;
     const own = snapped(view, store.rows, this.#plot.pixels);
     const key = [
       own.from,
@@ -154,15 +161,20 @@ export class Panel {
       this.#key = key;
       this.#paint(own);
     }
-    if (texts) {
-      this.#showValues();
-    }
   }
 
-  /** The crosshair has moved. */
-  showCursor() {
-    if (this.#inSight) {
-      this.#plot.showCursor(this.#scene.shown.cursor);
+  /**
+   * What is said beside the picture. Not before every chart is drawn: the text of an axis would have the
+   * browser lay out the page again for whatever was written since the last.
+   * @param {boolean} texts  whether it is time to write numbers
+   */
+  tell(texts) {
+    if (!this.#isDrawn) {
+      return;
+    }
+    this.#plot.showCursor(this.#scene.shown.cursor);
+    if (texts) {
+      this.#legend.mark((label) => this.#isHidden(label));
       this.#showValues();
     }
   }
@@ -185,6 +197,7 @@ export class Panel {
   #redraw() {
     if (this.#view) {
       this.draw(this.#view);
+      this.tell(true);
     }
   }
 
@@ -196,15 +209,12 @@ export class Panel {
   #paint(view) {
     const { store, waiting } = this.#scene;
     const breaks = waiting.length > 0 ? store.breaks.concat(waiting) : store.breaks;
-    const lines = this.#drawnLines();
-    if (this.#cores) {
-      drawHeat(this.#plot, this.#cores, store, view, breaks);
+    if (this.#heat) {
+      this.#heat.draw(this.#plot, store, view, breaks);
     } else if (this.#picture) {
-      this.#legend.mark((label) => this.#isHidden(label));
-      const figures = lines.map((line) => this.#figures[this.#picture?.lines.indexOf(line) ?? 0]);
-      drawLines(this.#plot, this.#picture, lines, store, view, figures, breaks, this.#pointed);
+      const choice = { isHidden: (/** @type {string} */ label) => this.#isHidden(label), pointed: this.#pointed };
+      drawLines(this.#plot, this.#picture, this.#runs, store, view, breaks, choice);
     }
-    this.#plot.showCursor(this.#scene.shown.cursor);
   }
 
   #drawnLines() {
@@ -227,10 +237,13 @@ export class Panel {
     const cores = this.kind.heat?.(store) ?? [];
     this.#lines.hidden = cores.length === 0;
     this.#cores = cores.length > 0 && this.#lines.ariaPressed !== "true" ? cores : null;
+    this.#heat = null;
     if (this.#cores) {
+      this.#heat = new HeatChart(this.#cores);
       this.#body.style.minHeight = `${Math.max(200, Math.min(400, 3 * cores.length + 28))}px`;
       this.#side.replaceChildren(this.#heatLegend.root);
     } else if (this.#picture) {
+      this.#runs = new Runs(this.#picture.lines);
       this.#figures = this.#picture.lines.map(() => ({ now: NaN, min: NaN, mean: NaN, max: NaN }));
       this.#legend.reset(this.kind.title, this.#picture.lines, this.#picture.format);
       this.#side.replaceChildren(this.#legend.root);
@@ -250,6 +263,7 @@ export class Panel {
     if (this.#cores) {
       this.#heatLegend.show(this.#cores, last < rows.first ? -1 : last);
     } else if (this.#picture) {
+      this.#runs.tracks.forEach((track, at) => this.#runs.describe(track, rows, view, this.#figures[at]));
       this.#legend.show(this.#figures, row, this.#picture.format);
     }
     setText(this.#note, this.kind.note?.(store, last) ?? "");

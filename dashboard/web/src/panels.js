@@ -18,7 +18,10 @@ import { byteRate, bytes, celsius, load, networkRate, networkSteps, percent, per
  * @property {(store: Store) => PanelKind[]} panels  what it may hold on this host
  */
 
-const LINE_COLORS = ["blue", "orange", "green", "purple", "sky", "red", "yellow", "grey"];
+/** Of lines that are as many as the host has. When there are no more colours, they begin again with another stroke. */
+const LINE_COLORS = ["blue", "orange", "green", "purple", "sky"];
+/** @type {import("./lines.js").Stroke[]} */
+const STROKES = ["solid", "dashed", "dotted"];
 
 const binary = () => ({ binary: true });
 
@@ -79,7 +82,7 @@ const cores = {
   heat: coresOf,
   picture(store) {
     const lines = coresOf(store).flatMap((core, at) =>
-      line(`core ${core.series.attributes[CORE]}`, LINE_COLORS[at % LINE_COLORS.length], [core]),
+      oneOfMany(`core ${core.series.attributes[CORE]}`, at, core),
     );
     return unlessEmpty(lines, { format: percent, floor: 1, ceiling: () => 1 });
   },
@@ -95,7 +98,7 @@ const memory = {
       line(state, color, named(columns, "system.memory.usage", { "system.memory.state": state }), { mark }),
     );
     return unlessEmpty(
-      [...states, ...line("available", "ink", plain(columns, "system.linux.memory.available"), { dashed: true })],
+      [...states, ...line("available", "ink", plain(columns, "system.linux.memory.available"), { stroke: "dashed" })],
       { format: bytes, floor: 1024 ** 2, ceiling: ({ last }) => readingOf(limit, last), steps: binary },
     );
   },
@@ -128,7 +131,7 @@ const loads = {
     return unlessEmpty(
       [
         ...line("1 min", "blue", over("1m"), { mark: "area" }),
-        ...line("5 min", "orange", over("5m"), { dashed: true }),
+        ...line("5 min", "orange", over("5m"), { stroke: "dashed" }),
         ...line("15 min", "green", over("15m")),
       ],
       {
@@ -152,7 +155,7 @@ const pressure = {
       return [
         ...line(resource, color, at("some")),
         // The kernel reports "full" for the CPU of a whole host too, but it is always zero.
-        ...(resource === "cpu" ? [] : line(`${resource}, all`, color, at("full"), { dashed: true })),
+        ...(resource === "cpu" ? [] : line(`${resource}, all`, color, at("full"), { stroke: "dashed" })),
       ];
     });
     return unlessEmpty(lines, { format: percent, floor: 0.05, most: 1 });
@@ -167,7 +170,7 @@ const temperature = {
     const lines = named(columns, "hw.temperature").flatMap((sensor, at) => {
       const { attributes } = sensor.series;
       const label = attributes["hw.name"] ?? attributes["hw.id"] ?? "sensor";
-      return line(label, LINE_COLORS[at % LINE_COLORS.length], [sensor], { dashed: at >= LINE_COLORS.length });
+      return oneOfMany(label, at, sensor);
     });
     return unlessEmpty(lines, { format: celsius, floor: 60, bottom: 20 });
   },
@@ -313,6 +316,16 @@ const unlessAlone = (names) => (names.length > 1 ? names : []);
  */
 function line(label, color, columns, traits = {}) {
   return columns.length === 0 ? [] : [{ label, color: `chart-${color}`, columns, mark: "line", ...traits }];
+}
+
+/**
+ * @param {string} label
+ * @param {number} at  its place among them
+ * @param {Column} column
+ */
+function oneOfMany(label, at, column) {
+  const stroke = STROKES[Math.floor(at / LINE_COLORS.length) % STROKES.length];
+  return line(label, LINE_COLORS[at % LINE_COLORS.length], [column], { stroke });
 }
 
 /**

@@ -147,7 +147,9 @@ export class Plot {
   showCursor(time) {
     const x = time === null ? -1 : this.x(time);
     const inside = x >= LEFT && x <= this.width - RIGHT;
-    this.#cross.hidden = !inside;
+    if (this.#cross.hidden === inside) {
+      this.#cross.hidden = !inside;
+    }
     if (inside) {
       this.#cross.style.transform = `translateX(${x}px)`;
     }

@@ -3,13 +3,13 @@
  * kept: rows are appended until the end is reached, then the kept ones move to the front. So every
  * range of rows is one contiguous piece of memory, which a ring with a wrapping index is not.
  *
- * Values have single precision, seven digits: no picture shows more, and a host of 128 cores has
- * half a thousand series. A row whose `seq` is NaN is a break: it stands between two samples that
- * no line may join.
+ * Values are held as the stream says them, so that a legend or a file says the same. A row whose
+ * `seq` is NaN is a break: it stands between two samples that no line may join.
  */
 
 const FIRST_LENGTH = 1024;
-/** The part of the arrays that is room to append. */
+/** Of what is kept: how much longer the arrays become while more is to be kept, and when it is all. */
+const GROWTH = 1 / 4;
 const SLACK = 1 / 8;
 
 export class Column {
@@ -19,10 +19,47 @@ export class Column {
    */
   constructor(series, length) {
     this.series = series;
-    this.values = new Float32Array(length).fill(NaN);
-    /** Of a series that is read less often than each tick: its newest reading, and when it was taken. */
-    this.held = NaN;
-    this.heldAt = -Infinity;
+    this.values = new Float64Array(length).fill(NaN);
+    /**
+     * 1 where the value is an older reading that still holds: only a series that is read less often than each tick
+     * has any.
+     * @type {Uint8Array | null}
+     */
+    this.held = null;
+    /** Its newest reading, and when it was taken. */
+    this.reading = NaN;
+    this.readAt = -Infinity;
+  }
+
+  /**
+   * What it says at a row, as a person would read it off: a series that is read every ten seconds keeps its reading
+   * until the next is overdue.
+   * @param {number} row
+   * @param {number} time
+   * @param {number} value  NaN for none at this tick
+   */
+  put(row, time, value) {
+    const { intervalMs } = this.series;
+    if (!Number.isNaN(value)) {
+      this.reading = value;
+      this.readAt = time;
+    }
+    const holds = intervalMs !== null && Number.isNaN(value) && time - this.readAt <= 2 * intervalMs;
+    this.values[row] = holds ? this.reading : value;
+    if (holds) {
+      this.held ??= new Uint8Array(this.values.length);
+    }
+    if (this.held) {
+      this.held[row] = holds ? 1 : 0;
+    }
+  }
+
+  /**
+   * Whether the value at a row was read before that.
+   * @param {number} row
+   */
+  isHeld(row) {
+    return this.held?.[row] === 1;
   }
 }
 
@@ -39,6 +76,10 @@ export class Rows {
   end = 0;
   /** Kept rows that are samples. */
   samples = 0;
+  /** Rows that were moved out at the front so far: with it, the number of a row stays the same for ever. */
+  gone = 0;
+  /** Grows when rows were taken back. */
+  era = 0;
 
   /** @param {number} capacity */
   constructor(capacity) {
@@ -93,8 +134,10 @@ export class Rows {
     }
     for (const column of this.#columns) {
       column.values.fill(NaN, end, this.end);
+      column.held?.fill(0, end, this.end);
     }
     this.end = end;
+    this.era += 1;
   }
 
   /** @param {number} row */
@@ -130,10 +173,10 @@ export class Rows {
   #makeRoom() {
     const { first, end } = this;
     const kept = end - first;
-    const wanted = kept < this.#capacity ? kept * 2 : kept;
-    const length = Math.max(this.time.length, Math.ceil(Math.min(wanted, this.#capacity) * (1 + SLACK)) + 1);
+    const wanted = Math.min(kept * (1 + GROWTH), this.#capacity * (1 + SLACK));
+    const length = Math.max(this.time.length, Math.ceil(wanted) + 1);
     /**
-     * @template {Float32Array | Float64Array} Numbers
+     * @template {Float64Array | Uint8Array} Numbers
      * @param {Numbers} old
      */
     const moved = (old) => {
@@ -148,7 +191,9 @@ export class Rows {
     this.seq = moved(this.seq);
     for (const column of this.#columns) {
       column.values = moved(column.values);
+      column.held &&= moved(column.held);
     }
+    this.gone += first;
     this.first = 0;
     this.end = kept;
   }

@@ -45,15 +45,21 @@ export class Sections {
     for (const panel of this.#visible()) {
       panel.draw(view, everything);
     }
+  }
+
+  /**
+   * @param {boolean} texts  whether it is time to write numbers
+   */
+  tell(texts) {
+    for (const panel of this.#visible()) {
+      panel.tell(texts);
+    }
+    if (!texts) {
+      return;
+    }
     const missing = this.#sections.flatMap(({ missing }) => missing);
     setText(this.#absent, `Not on this host, or turned off: ${missing.join(", ").toLowerCase()}.`);
     this.#absent.hidden = missing.length === 0;
-  }
-
-  showCursor() {
-    for (const panel of this.#visible()) {
-      panel.showCursor();
-    }
   }
 
   /** How much time the finest chart in sight shows with a pixel. */

@@ -4,6 +4,7 @@
 
 import { fold, Points } from "./fold.js";
 import { color } from "./palette.js";
+import { Runs } from "./runs.js";
 import { snapped } from "./view.js";
 
 const LINE_WIDTH = 1.25;
@@ -15,6 +16,7 @@ export class Sparkline {
   #width = 0;
   #height = 0;
   #key = "";
+  #runs = new Runs([]);
 
   /**
    * @param {HTMLCanvasElement} canvas
@@ -49,7 +51,12 @@ export class Sparkline {
       return;
     }
     this.#key = key;
-    fold(points, [{ label: "", color: "", columns, highest, mark: "line" }], rows, own, this.#width);
+    const known = this.#runs.tracks[0]?.line.columns ?? [];
+    if (known.length !== columns.length || known.some((column, at) => column !== columns[at])) {
+      this.#runs = new Runs([{ label: "", color: "", columns, highest, mark: "line" }]);
+    }
+    this.#runs.update(rows, own, this.#width);
+    fold(points, this.#runs, rows, own);
     const { times, length, heights: [values] } = points;
     let top = ceiling > 0 ? ceiling : 0;
     for (let at = 0; at < length && !(ceiling > 0); at += 1) {

@@ -4,6 +4,7 @@
 
 import { byId, element, setText } from "./dom.js";
 import { readingOf } from "./lines.js";
+import { replayTitle, replayedText } from "./replay.js";
 import { plain } from "./selection.js";
 import { ageText, stateOf, STATE_TEXT } from "./state.js";
 import { bytes, duration, percent, text, zonedTime } from "./units.js";
@@ -69,7 +70,8 @@ export class Status {
    * @param {boolean} isHeld  whether the picture stands still
    */
   draw(now, isHeld) {
-    const { lastTime } = this.#store;
+    const { lastTime, hello } = this.#store;
+    const replay = hello?.replay;
     const age = Math.max(0, now - lastTime);
     const state = this.stateAt(now);
     if (state !== this.#pill.dataset.state) {
@@ -78,8 +80,8 @@ export class Status {
       setText(this.#announcer, `Connection: ${STATE_TEXT[state].toLowerCase()}`);
     }
     document.documentElement.toggleAttribute("data-paused", isHeld);
-    setText(this.#pillText, STATE_TEXT[state]);
-    setText(this.#age, ageText(age, this.#store.intervalMs));
+    setText(this.#pillText, replay && state === "replay" ? replayTitle(replay) : STATE_TEXT[state]);
+    setText(this.#age, replay ? replayedText(replay, now) : ageText(age, this.#store.intervalMs));
     this.#age.title = Number.isNaN(lastTime) ? "" : `newest sample: ${zonedTime(lastTime)}`;
     this.#age.dataset.value = Number.isNaN(age) ? "" : String(Math.round(age));
     this.#drawFacts();
@@ -87,7 +89,11 @@ export class Status {
 
   /** @param {number} now */
   stateAt(now) {
-    return stateOf(this.#link.phase, Math.max(0, now - this.#store.lastTime), this.#store.intervalMs);
+    const { hello, lastTime, intervalMs } = this.#store;
+    // What is of another time is never live, and cannot be late.
+    return hello?.replay && this.#link.phase === "live"
+      ? "replay"
+      : stateOf(this.#link.phase, Math.max(0, now - lastTime), intervalMs);
   }
 
   /** The host's name, labels and title, which change only with a `hello`. */
@@ -99,7 +105,7 @@ export class Status {
     const { name, labels } = hello.host;
     this.#compareVersions(hello.server);
     setText(byId("host-name", HTMLElement), name || "unnamed host");
-    document.title = `${name} · hostcast`;
+    document.title = `${name} · ${hello.replay ? "replay · " : ""}hostcast`;
     const list = byId("host-labels", HTMLElement);
     const entries = Object.entries(labels);
     list.replaceChildren(

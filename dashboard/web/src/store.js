@@ -13,12 +13,13 @@ import { Rows } from "./rows.js";
  */
 
 export const HELD_MS = 3_600_000;
-/** An hour at the shortest interval that there is. */
-const MAX_ROWS = 36_000;
+/** More than an hour at the shortest interval that there is: of a recording, a day at one second. */
+export const MAX_ROWS = 90_000;
 /** A host with very many series is held for less than an hour: this many values take 96 MiB. */
-const MAX_VALUES = 24 * 1024 ** 2;
+const MAX_VALUES = 12 * 1024 ** 2;
 
 export class Store {
+  #heldMs;
   /** @type {Hello | null} */
   hello = null;
   intervalMs = 1000;
@@ -52,6 +53,11 @@ export class Store {
    */
   #openGap = null;
 
+  /** @param {number} [heldMs]  how much of the past is kept */
+  constructor(heldMs = HELD_MS) {
+    this.#heldMs = heldMs;
+  }
+
   /**
    * @param {import("./protocol.js").Message} message
    * @returns {number} the host's time, where the message is of this very moment; NaN otherwise
@@ -67,7 +73,8 @@ export class Store {
       case "history":
         message.samples.forEach((sample) => this.append(sample));
         this.changes += 1;
-        break;
+        // The moment of a recording is that of its newest sample.
+        return this.hello?.replay ? this.lastTime : NaN;
       case "gap":
         this.noteGap(message);
         break;
@@ -98,7 +105,7 @@ export class Store {
   setInterval(intervalMs) {
     this.intervalMs = intervalMs;
     const most = Math.min(MAX_ROWS, MAX_VALUES / Math.max(1, this.#order.length));
-    this.rows.setCapacity(Math.floor(Math.min(most, Math.max(60, Math.ceil(HELD_MS / intervalMs)))));
+    this.rows.setCapacity(Math.floor(Math.min(most, Math.max(60, Math.ceil(this.#heldMs / intervalMs)))));
   }
 
   /** @param {import("./protocol.js").Series[]} series */
@@ -144,7 +151,7 @@ export class Store {
       this.rows.truncate(sample.time);
       this.breaks = this.breaks.filter((one) => one.to < sample.time);
       for (const column of this.columns.values()) {
-        column.heldAt = -Infinity;
+        column.readAt = -Infinity;
       }
       this.#markGap("clock");
     }
@@ -152,8 +159,7 @@ export class Store {
 
     const row = this.rows.push(sample.time, sample.seq);
     for (let at = 0; at < this.#order.length; at += 1) {
-      const column = this.#order[at];
-      column.values[row] = reading(column, sample.time, sample.values[at] ?? NaN);
+      this.#order[at].put(row, sample.time, sample.values[at] ?? NaN);
     }
     this.lastSeq = sample.seq;
     this.lastTime = sample.time;
@@ -192,23 +198,4 @@ export class Store {
   #holdsValues(column) {
     return column.values.subarray(this.rows.first, this.rows.end).some((value) => !Number.isNaN(value));
   }
-}
-
-/**
- * A value as a person would read it off: a series that is read every ten seconds keeps its reading
- * until the next is overdue.
- * @param {Column} column
- * @param {number} time
- * @param {number} value  NaN for none at this tick
- */
-function reading(column, time, value) {
-  const { intervalMs } = column.series;
-  if (intervalMs === null) {
-    return value;
-  }
-  if (!Number.isNaN(value)) {
-    column.held = value;
-    column.heldAt = time;
-  }
-  return time - column.heldAt <= 2 * intervalMs ? column.held : NaN;
 }

@@ -3,11 +3,13 @@ import test from "node:test";
 import { HostClock } from "../src/clock.js";
 import { fold, Points } from "../src/fold.js";
 import { Rows } from "../src/rows.js";
+import { Runs } from "../src/runs.js";
 import { physicalDevices, physicalInterfaces, plain, valuesOf } from "../src/selection.js";
 import { csvOf } from "../src/csv.js";
 import { axisOver } from "../src/scale.js";
 import { Shown } from "../src/shown.js";
 import { ageText, stateOf } from "../src/state.js";
+import { Store } from "../src/store.js";
 import { percent } from "../src/units.js";
 import { snapped, viewOf } from "../src/view.js";
 
@@ -23,11 +25,12 @@ const series = (name, attributes = {}) => ({ id: name, name, unit: "1", attribut
  * @param {Rows} rows
  * @param {import("../src/view.js").View} view
  * @param {number} pixels
- * @param {import("../src/fold.js").Figures[]} [figures]
+ * @param {Runs} [runs]  of these lines
  */
-function points(lines, rows, view, pixels, figures) {
+function points(lines, rows, view, pixels, runs = new Runs(lines)) {
   const out = new Points();
-  fold(out, lines, rows, view, pixels, figures);
+  runs.update(rows, view, pixels);
+  fold(out, runs, rows, view);
   return [out.times, ...out.heights].map((numbers) => [...numbers.subarray(0, out.length)]);
 }
 
@@ -148,7 +151,10 @@ function tenRows() {
 test("the figures are of what is visible, and a missing value is in none of them", () => {
   const { rows, line } = tenRows();
   const figures = { now: 0, min: 0, mean: 0, max: 0 };
-  points([line], rows, viewOf(rows, 9000, "all"), 600, [figures]);
+  const runs = new Runs([line]);
+  const view = viewOf(rows, 9000, "all");
+  runs.update(rows, view, 600);
+  runs.describe(runs.tracks[0], rows, view, figures);
   assert.deepEqual(figures, { now: 9, min: 0, mean: 38 / 9, max: 9 });
 });
 
@@ -173,6 +179,26 @@ test("CSV has a row a visible sample, none in a gap, and nothing for what is mis
   assert.equal(lines.length, 11);
   assert.equal(lines[1], "1970-01-01T00:00:00.000Z,0");
   assert.equal(lines[8], "1970-01-01T00:00:07.000Z,");
+});
+
+test("CSV repeats no reading of a slow series, and its digits are those of the stream", () => {
+  const store = new Store();
+  const slow = { ...series("a"), intervalMs: 3000 };
+  store.setSchema([slow, series("b"), series("c")]);
+  [[0.1, 0.1, 0.2], [NaN, 2 ** 24 + 1, 2 ** 52], [NaN, NaN, 7.1e-7], [0.3, 1 / 3, 0.25]].forEach((values, at) =>
+    store.append({ seq: at + 1, time: 1000 * at, elapsedMs: 1000, values, missed: null }),
+  );
+  const [a, b, c] = store.columns.values();
+  /** @type {import("../src/lines.js").Line} */
+  const line = { label: "slow", color: "", columns: [a], mark: "line" };
+  const lines = [line, { ...line, label: "one", columns: [b] }, { ...line, label: "sum", columns: [b, c] }];
+  const rows = csvOf(lines, store.rows, viewOf(store.rows, 3000, "all")).trimEnd().split("\r\n").slice(1);
+  assert.deepEqual(rows.map((row) => row.replace(/^[^,]+,/, "")), [
+    "0.1,0.1,0.3",
+    `,16777217,${2 ** 52 + 2 ** 24 + 1}`,
+    ",,7.1e-7",
+    `0.3,${1 / 3},0.583333333333333`,
+  ]);
 });
 
 test("a link says what is shown, and is read back to the same", () => {

@@ -14,6 +14,7 @@ const hello = (epoch = "aa", intervalMs = 1000) => ({
   epoch,
   intervalMs,
   heartbeatMs: 15_000,
+  replay: null,
 });
 
 /** @param {number} seq */
@@ -39,9 +40,10 @@ function started(series = [CPU]) {
 const seqs = ({ rows }) => [...rows.seq.subarray(rows.first, rows.end)];
 
 /** @param {Store} store */
-const values = ({ rows, columns }, id = "cpu") =>
-  // Single precision is what is held.
-  [...(columns.get(id)?.values.subarray(rows.first, rows.end) ?? [])].map((value) => Number(value.toPrecision(6)));
+const values = ({ rows, columns }, id = "cpu") => [...(columns.get(id)?.values.subarray(rows.first, rows.end) ?? [])];
+
+/** Which of the rows have a value that is not an older one that still holds. @param {Store} store */
+const readings = (store, id = "cpu") => [...seqs(store).keys()].filter((at) => !store.columns.get(id)?.isHeld(store.rows.first + at));
 
 test("samples that follow each other have no break between them", () => {
   const store = started();
@@ -144,10 +146,31 @@ test("an hour is held, at the interval of the daemon", () => {
   assert.ok(store.rows.time.length <= 4200, "memory does not grow past what is held and an eighth");
 });
 
-test("a slow series keeps its reading until the next is overdue", () => {
+test("a slow series keeps its reading until the next is overdue, and knows which of its values are readings", () => {
   const store = started([{ ...CPU, intervalMs: 3000 }]);
-  [0.5, NaN, NaN, NaN, NaN, NaN, NaN, NaN].forEach((value, at) => store.append(sample(at + 1, [value])));
-  assert.deepEqual(values(store), [0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, NaN]);
+  [0.5, NaN, NaN, 0.6, NaN, NaN, NaN, NaN, NaN, NaN, NaN].forEach((value, at) => store.append(sample(at + 1, [value])));
+  assert.deepEqual(values(store), [0.5, 0.5, 0.5, 0.6, 0.6, 0.6, 0.6, 0.6, 0.6, 0.6, NaN]);
+  assert.deepEqual(readings(store), [0, 3, 10]);
+});
+
+test("what is a reading and what is held moves with the rows, and is written anew where the clock was set back", () => {
+  const store = started([{ ...CPU, intervalMs: 3000 }]);
+  for (let seq = 1; seq <= 5000; seq += 1) {
+    store.append(sample(seq, [seq % 3 === 0 ? seq : NaN]));
+  }
+  const seqsOfReadings = () => readings(store).map((at) => seqs(store)[at]);
+  assert.ok(seqsOfReadings().length === 1200 && seqsOfReadings().every((seq) => seq % 3 === 0));
+  // From 4,000 on each is a reading, where two thirds were held ones.
+  for (let seq = 5001; seq <= 5100; seq += 1) {
+    store.append(sample(seq, [seq], (seq - 1000) * 1000));
+  }
+  assert.deepEqual(seqsOfReadings().slice(-100), Array.from({ length: 100 }, (_, at) => 5001 + at));
+});
+
+test("values are held as the stream says them", () => {
+  const store = started([CPU, DISK]);
+  store.append(sample(1, [0.1, 2 ** 40 + 1]));
+  assert.deepEqual([values(store), values(store, "disk")], [[0.1], [2 ** 40 + 1]]);
 });
 
 test("memory stays what it was, however long the page is open", () => {
@@ -170,5 +193,5 @@ test("a host with very many series is held for a shorter time, within the same m
   for (let seq = 1; seq <= 7000; seq += 1) {
     store.append(sample(seq, [seq], seq * 100));
   }
-  assert.equal(store.rows.samples, 6144);
+  assert.equal(store.rows.samples, 3072);
 });

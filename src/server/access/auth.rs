@@ -13,8 +13,9 @@ use tracing::warn;
 use warp::reply::{Reply as _, Response};
 
 use super::{
-    super::{Peer, problem::Problem},
+    super::problem::Problem,
     Access, Rules,
+    caller::{Caller, Scheme},
     credentials::{Failure, shown},
     sign_in,
 };
@@ -24,9 +25,9 @@ use crate::{
 };
 
 /// Whether nobody is asked for a token there: health says only whether there are samples, and to those who have no
-/// secrets, such as load balancers; and who signs in has yet to show one.
+/// secrets, such as load balancers; who signs in has yet to show one, and who signs out need not.
 pub(crate) fn is_open(path: &str) -> bool {
-    matches!(path, "/healthz" | sign_in::PATH)
+    matches!(path, "/healthz" | sign_in::IN | sign_in::OUT)
 }
 
 impl Rules {
@@ -60,22 +61,28 @@ impl Access {
     }
 
     /// Answers the form of the sign-in page, and whoever asks for it in another way.
-    pub(crate) fn sign_in(&self, method: &Method, form: &[u8], peer: &Peer) -> Response {
+    pub(crate) fn sign_in(&self, method: &Method, form: &[u8], caller: Caller) -> Response {
         let rules = self.rules.get();
         if *method != Method::POST || rules.auth != Auth::Token {
-            return sign_in::to_dashboard(None, peer.is_encrypted);
+            return sign_in::to_dashboard(None);
         }
         let session: Session = sign_in::token_of(form);
         if rules.tokens.holder(session).is_some() {
-            return sign_in::to_dashboard(Some(session), peer.is_encrypted);
+            return sign_in::to_dashboard(Some(sign_in::cookie(session, caller.scheme == Some(Scheme::Https))));
         }
-        match self.note_failure(peer.ip) {
+        match self.note_failure(caller.ip) {
             Some(wait) => {
                 let page = sign_in::page(StatusCode::TOO_MANY_REQUESTS, "Too many wrong tokens. Wait a minute.");
                 retry_after(wait, page)
             }
             None => sign_in::page(StatusCode::UNAUTHORIZED, "This token is not known here."),
         }
+    }
+
+    /// Answers the dashboard's way out. Streams that are open stay so: their page goes.
+    pub(crate) fn sign_out(&self, method: &Method) -> Response {
+        // A link or an image must not do it.
+        sign_in::to_dashboard((*method == Method::POST).then(sign_in::no_cookie))
     }
 
     /// Counts a wrong credential; how long to wait, where there were too many.

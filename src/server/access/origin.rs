@@ -1,7 +1,7 @@
 //! Which page asks: what a browser says about it, and what it is told.
 
 use hyper::{
-    HeaderMap, StatusCode,
+    HeaderMap, Method, Request, StatusCode,
     header::{
         ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
         ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, HeaderName, HeaderValue,
@@ -11,7 +11,10 @@ use hyper::{
 };
 use warp::reply::Response;
 
-use super::super::{problem::Problem, samples::GAP_HEADER};
+use super::{
+    super::{problem::Problem, samples::GAP_HEADER},
+    caller::Scheme,
+};
 use crate::config::WebOrigin;
 
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
@@ -27,7 +30,13 @@ pub(crate) struct Passed {
 
 /// Only a browser tells which page asks: a request without `Origin` is from a program, unless `Sec-Fetch-Site` says
 /// that it is not.
-pub(super) fn check(headers: &HeaderMap, host: &Authority, listed: &[WebOrigin]) -> Result<Passed, Problem> {
+pub(super) fn check<B>(
+    request: &Request<B>,
+    host: &Authority,
+    scheme: Option<Scheme>,
+    listed: &[WebOrigin],
+) -> Result<Passed, Problem> {
+    let headers = request.headers();
     let mut origins = headers.get_all(ORIGIN).iter();
     let passed = |value| Passed { listed: value, has_listed_origins: !listed.is_empty() };
     let Some(origin) = origins.next() else {
@@ -36,10 +45,11 @@ pub(super) fn check(headers: &HeaderMap, host: &Authority, listed: &[WebOrigin])
     if origins.next().is_some() {
         return Err(foreign());
     }
-    if listed.iter().any(|listed| listed.as_str() == origin) {
+    // A listed page reads; it signs nobody in or out.
+    if request.method() != Method::POST && listed.iter().any(|listed| listed.as_str() == origin) {
         return Ok(passed(Some(origin.clone())));
     }
-    if is_same(origin, host) { Ok(passed(None)) } else { Err(foreign()) }
+    if is_same(origin, host, scheme) { Ok(passed(None)) } else { Err(foreign()) }
 }
 
 fn foreign() -> Problem {
@@ -47,17 +57,20 @@ fn foreign() -> Problem {
     Problem::new(StatusCode::FORBIDDEN, message)
 }
 
-/// Whether the page is from the very host and port that the request names. The scheme is not compared: behind a proxy
-/// only the browser knows it.
-fn is_same(origin: &HeaderValue, host: &Authority) -> bool {
+/// Whether the page is from the very host and port that the request names, by the same scheme where that is known:
+/// behind a proxy that nobody told us of, only the browser knows it.
+fn is_same(origin: &HeaderValue, host: &Authority, known: Option<Scheme>) -> bool {
     let Some((scheme, authority)) = origin.to_str().ok().and_then(|origin| origin.split_once("://")) else {
         return false;
     };
-    let default_port = match scheme {
-        "http" => 80,
-        "https" => 443,
+    let (scheme, default_port) = match scheme {
+        "http" => (Scheme::Http, 80),
+        "https" => (Scheme::Https, 443),
         _ => return false,
     };
+    if known.is_some_and(|known| known != scheme) {
+        return false;
+    }
     // No browser sends a user's name there.
     let Some(authority) = authority.parse::<Authority>().ok().filter(|authority| !authority.as_str().contains('@'))
     else {

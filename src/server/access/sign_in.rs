@@ -1,4 +1,7 @@
-//! How a browser signs in: a page that asks for a token, and a cookie that stands for it from then on.
+//! How a browser signs in and out: a page that asks for a token, and a cookie that stands for it from then on.
+//!
+//! The cookie has no `Path`: a browser then keeps it for the folder that the page is in, whatever a proxy has put before
+//! that.
 
 use hyper::{
     HeaderMap, Method, Request, StatusCode,
@@ -13,7 +16,9 @@ use super::credentials::COOKIE_NAME;
 use crate::token::Session;
 
 /// Where the page sends the token.
-pub(crate) const PATH: &str = "/sign-in";
+pub(crate) const IN: &str = "/sign-in";
+/// Where the dashboard asks for the end of that.
+pub(crate) const OUT: &str = "/sign-out";
 
 const PAGE: &str = include_str!("sign_in.html");
 /// The page has a style, a form, and nothing else.
@@ -47,22 +52,31 @@ pub(super) fn page(status: StatusCode, problem: &'static str) -> Response {
 }
 
 /// On to the dashboard, signed in or to be asked for a token.
-pub(super) fn to_dashboard(session: Option<Session>, is_encrypted: bool) -> Response {
+pub(super) fn to_dashboard(cookie: Option<HeaderValue>) -> Response {
     let mut response = Response::default();
     *response.status_mut() = StatusCode::SEE_OTHER;
     let headers = response.headers_mut();
     headers.insert(LOCATION, HeaderValue::from_static("./"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    // What was given over TLS is not to be sent without.
-    let secure = if is_encrypted { "; Secure" } else { "" };
-    let cookie = session.map(|session| {
-        format!("{COOKIE_NAME}={session}; Path=/; Max-Age={COOKIE_SECONDS}; HttpOnly; SameSite=Strict{secure}")
-    });
-    if let Some(mut cookie) = cookie.and_then(|cookie| HeaderValue::try_from(cookie).ok()) {
-        cookie.set_sensitive(true);
+    if let Some(cookie) = cookie {
         headers.insert(SET_COOKIE, cookie);
     }
     response
+}
+
+/// What a browser keeps that is signed in. What was given over TLS is not to be sent without.
+pub(super) fn cookie(session: Session, is_secure: bool) -> HeaderValue {
+    let secure = if is_secure { "; Secure" } else { "" };
+    let text = format!("{COOKIE_NAME}={session}; Max-Age={COOKIE_SECONDS}; HttpOnly; SameSite=Strict{secure}");
+    let mut cookie = HeaderValue::try_from(text).expect("a session is written as hexadecimal digits");
+    cookie.set_sensitive(true);
+    cookie
+}
+
+/// Has a browser forget its cookie.
+pub(super) fn no_cookie() -> HeaderValue {
+    let text = format!("{COOKIE_NAME}=; Max-Age=0; HttpOnly; SameSite=Strict");
+    HeaderValue::try_from(text).expect("there is only ASCII in it")
 }
 
 /// The token in a form that was sent.

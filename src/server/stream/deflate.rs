@@ -1,7 +1,7 @@
 //! `permessage-deflate` (RFC 7692) without giving up shared frames: each message is compressed by
 //! itself, so that the same bytes serve everyone who negotiated it, whenever they joined.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use flate2::{Compress, Compression, FlushCompress};
@@ -19,10 +19,10 @@ const LEAST_BYTES: usize = 128;
 /// How a message ends whose last block was flushed; the receiver adds it again (section 7.2.1).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
 
-/// Compresses for every view, one message at a time: its tables, 200 KB, are there once, and not
-/// before the first message.
+/// Compresses for every view. Its tables, 200 KB, are there as often as threads have compressed at the same time, and not
+/// before the first message: a live sample waits for no piece of history.
 #[derive(Debug, Default)]
-pub(crate) struct Deflater(Mutex<Option<Compress>>);
+pub(crate) struct Deflater(Mutex<Vec<Compress>>);
 
 impl Deflater {
     /// A whole text message in one frame, compressed unless that would not make it smaller.
@@ -39,24 +39,35 @@ impl Deflater {
 
     /// `None` if the library refuses.
     fn compress(&self, payload: &[u8]) -> Option<Vec<u8>> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let state =
-            state.get_or_insert_with(|| Compress::new_with_window_bits(Compression::new(LEVEL), false, WINDOW_BITS));
-        // No context takeover: nothing of the message before may be referred to.
-        state.reset();
-        let mut compressed = Vec::with_capacity(payload.len() / 2);
-        loop {
-            // A flush is complete when it leaves room unused (zlib's manual, `deflate`).
-            compressed.reserve(64.max(payload.len() / 8));
-            let consumed = state.total_in() as usize;
-            state.compress_vec(&payload[consumed..], &mut compressed, FlushCompress::Sync).ok()?;
-            if compressed.len() < compressed.capacity() {
-                break;
-            }
-        }
-        compressed.truncate(compressed.strip_suffix(&TAIL)?.len());
-        Some(compressed)
+        let mut state = self
+            .idle()
+            .pop()
+            .unwrap_or_else(|| Compress::new_with_window_bits(Compression::new(LEVEL), false, WINDOW_BITS));
+        let compressed = compress(&mut state, payload);
+        self.idle().push(state);
+        compressed
     }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Compress>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn compress(state: &mut Compress, payload: &[u8]) -> Option<Vec<u8>> {
+    // No context takeover: nothing of the message before may be referred to.
+    state.reset();
+    let mut compressed = Vec::with_capacity(payload.len() / 2);
+    loop {
+        // A flush is complete when it leaves room unused (zlib's manual, `deflate`).
+        compressed.reserve(64.max(payload.len() / 8));
+        let consumed = state.total_in() as usize;
+        state.compress_vec(&payload[consumed..], &mut compressed, FlushCompress::Sync).ok()?;
+        if compressed.len() < compressed.capacity() {
+            break;
+        }
+    }
+    compressed.truncate(compressed.strip_suffix(&TAIL)?.len());
+    Some(compressed)
 }
 
 #[cfg(test)]
@@ -103,5 +114,18 @@ mod tests {
         let message = "a sample is like the one before ".repeat(20);
         let first = deflater.text(message.as_bytes());
         assert_eq!(deflater.text(message.as_bytes()), first);
+    }
+
+    #[test]
+    fn tables_are_used_again_and_are_there_once_for_each_who_compresses() {
+        let deflater = Deflater::default();
+        let message = [b'x'; 1000];
+        (0..3).for_each(|_| drop(deflater.text(&message)));
+        assert_eq!(deflater.idle().len(), 1);
+        // Someone is at it meanwhile.
+        let taken = deflater.idle().pop().unwrap();
+        assert!(deflater.text(&message).len() < 20);
+        deflater.idle().push(taken);
+        assert_eq!(deflater.idle().len(), 2);
     }
 }

@@ -6,6 +6,8 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the check")]
 
+mod wakeups;
+
 use std::{
     io::{ErrorKind, Read},
     os::unix::net::UnixStream,
@@ -35,10 +37,9 @@ use crate::{
     sample::{Reading, Schema, Series},
     server::{
         connections::Connections,
-        view::View,
+        view::{HistoryReader, View},
         views::{Views, Wishes},
     },
-    sync::AtomicUsize,
 };
 
 enum Mail {
@@ -118,6 +119,7 @@ impl Scene {
                             oldest_seq: joined.oldest_seq,
                             next_seq: joined.next_seq,
                             heartbeat_ms: 1,
+                            replay: None,
                         });
                         let (slot, view) = (connections.admit(None).unwrap(), Arc::clone(&self.view));
                         unfinished.push(subscribers.len());
@@ -278,98 +280,6 @@ fn in_thousands_of_orders_whoever_is_too_slow_is_told_exactly_what_is_missing() 
     assert!((1..2_000).contains(&with_gaps), "{with_gaps}");
 }
 
-/// The mailbox alone, with a number in the ring's place, in every order there is.
-#[test]
-fn in_every_order_a_lane_hears_of_the_last_sample() {
-    const SAMPLES: usize = 1;
-    shuttle::check_dfs(
-        || {
-            let ((mailbox, woken), newest) = (mailbox(None), Arc::new(AtomicUsize::new(0)));
-            thread::spawn({
-                let mailbox = Arc::clone(&mailbox);
-                move || {
-                    mailbox.comes();
-                    mailbox.send(());
-                }
-            });
-            thread::spawn({
-                let (mailbox, newest) = (Arc::clone(&mailbox), Arc::clone(&newest));
-                move || {
-                    for _ in 0..SAMPLES {
-                        newest.fetch_add(1, Ordering::SeqCst);
-                        mailbox.publish();
-                    }
-                }
-            });
-            let mut seen = None;
-            // If it is not told of the last one it waits forever, and the scheduler says so.
-            while seen != Some(SAMPLES) {
-                woken.recv().unwrap();
-                let published = mailbox.take_published();
-                for () in mailbox.open() {
-                    seen = Some(newest.load(Ordering::SeqCst));
-                }
-                if published && seen.is_some() {
-                    seen = Some(newest.load(Ordering::SeqCst));
-                }
-            }
-        },
-        None,
-    );
-}
-
-/// Two mailboxes in a row: the second lane hears of the last sample, whoever comes and goes at the first.
-#[test]
-fn in_thousands_of_orders_the_next_lane_hears_of_the_last_sample() {
-    const SAMPLES: usize = 2;
-    let run = || {
-        let (second, woken) = mailbox(None);
-        let (first, woken_first) = mailbox(Some(&second));
-        let newest = Arc::new(AtomicUsize::new(0));
-        let first_lane = thread::spawn({
-            let first = Arc::clone(&first);
-            move || loop {
-                woken_first.recv().unwrap();
-                if first.open().contains(&"stop") {
-                    return;
-                }
-                first.take_published();
-            }
-        });
-        let visitor = thread::spawn({
-            let first = Arc::clone(&first);
-            move || {
-                first.comes();
-                first.send("join");
-                first.has_left();
-            }
-        });
-        let sampler = thread::spawn({
-            let (first, newest) = (Arc::clone(&first), Arc::clone(&newest));
-            move || {
-                for _ in 0..SAMPLES {
-                    newest.fetch_add(1, Ordering::SeqCst);
-                    first.publish();
-                }
-            }
-        });
-        second.comes();
-        let mut seen = newest.load(Ordering::SeqCst);
-        while seen != SAMPLES {
-            woken.recv().unwrap();
-            if second.take_published() {
-                seen = newest.load(Ordering::SeqCst);
-            }
-        }
-        visitor.join().unwrap();
-        sampler.join().unwrap();
-        first.send("stop");
-        first_lane.join().unwrap();
-    };
-    shuttle::check_random(run, 5_000);
-    shuttle::check_pct(run, 5_000, 3);
-}
-
 /// The real ring and one who joins it, in every order there is.
 #[test]
 fn in_every_order_whoever_joins_sees_each_sample_once() {
@@ -405,4 +315,44 @@ fn in_every_order_whoever_joins_sees_each_sample_once() {
             None,
         );
     }
+}
+
+/// Two lanes that want the same piece of history may both make it, and neither loses anything by that.
+#[test]
+fn in_thousands_of_orders_lanes_that_read_the_same_history_see_each_sample_once() {
+    const SAMPLES: u64 = 3;
+    let run = || {
+        let (scene, _woken) = Scene::set(PLENTY as u64, PLENTY);
+        let publish_all = {
+            let (hub, schema) = (scene.hub.clone(), schema());
+            move |count| (0..count).for_each(|_| publish(&hub, &schema))
+        };
+        publish_all(SAMPLES - 1);
+        let readers: Vec<_> = (0..2)
+            .map(|_| {
+                let view = Arc::clone(&scene.view);
+                thread::spawn(move || {
+                    let _reader = HistoryReader::new(&view);
+                    let (mut account, mut cursor) = (Account { next: Some(1), missing: 0 }, 1);
+                    loop {
+                        let chunk = view.history(cursor);
+                        take_messages(&mut chunk.frame.to_vec(), |message| account.message(message, Start::All));
+                        assert_eq!(account.next, Some(chunk.next_seq));
+                        cursor = chunk.next_seq;
+                        if chunk.complete {
+                            return cursor;
+                        }
+                    }
+                })
+            })
+            .collect();
+        let sampler = thread::spawn(move || publish_all(1));
+        for reader in readers {
+            assert!((SAMPLES..=SAMPLES + 1).contains(&reader.join().unwrap()));
+        }
+        sampler.join().unwrap();
+        assert_eq!(scene.view.history(1).next_seq, SAMPLES + 1);
+    };
+    shuttle::check_random(run, 2_000);
+    shuttle::check_pct(run, 2_000, 3);
 }

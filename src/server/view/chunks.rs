@@ -1,5 +1,8 @@
 //! Pieces of history that are being read. Whoever comes in a crowd reads what the one before has just read, so that a
 //! piece is kept as long as anybody reads history, within a bound that all views share.
+//!
+//! Another piece may be on its way to each of those who read slowly. What these take is counted, and where it comes to too
+//! much, pieces become small.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -12,10 +15,17 @@ use std::{
 
 use bytes::Bytes;
 
-use crate::sample::Schema;
+use crate::{hub::Gap, sample::Schema};
 
 /// What is kept for a crowd, of all views together: three times the default history of an ordinary host in json.
 const MAX_KEPT_BYTES: usize = 8 << 20;
+/// What the pieces may take that are kept or on their way, in all views together, before new ones become small.
+const MAX_ALIVE_BYTES: usize = 16 << 20;
+/// The most that one `history` message may be, where it has more than one sample.
+pub(super) const MAX_CHUNK_BYTES: usize = 64 << 10;
+/// The same while too much is on its way: an ordinary sample in json, so that who reads history holds no more than who
+/// is live.
+const SMALL_CHUNK_BYTES: usize = 4 << 10;
 
 /// One `history` message, shared by whoever reads the same part.
 #[derive(Debug)]
@@ -26,12 +36,48 @@ pub(crate) struct Chunk {
     pub(crate) schema: Option<Arc<Schema>>,
     /// What left the ring before it could be read.
     pub(crate) lost: Option<RangeInclusive<u64>>,
+    /// What a recording lacks right before the first sample here.
+    pub(crate) gap: Option<Gap>,
     /// The sample after the last one here.
     pub(crate) next_seq: u64,
     /// Whether nothing newer had been taken.
     pub(crate) complete: bool,
     /// The number of the next sample when this was made.
     pub(super) as_of: u64,
+}
+
+/// What the pieces of all views take together, until the last one who holds them has let go.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Alive(Arc<AtomicUsize>);
+
+impl Alive {
+    /// How large the next piece may be.
+    pub(super) fn max_chunk_bytes(&self) -> usize {
+        if self.0.load(Ordering::Relaxed) < MAX_ALIVE_BYTES { MAX_CHUNK_BYTES } else { SMALL_CHUNK_BYTES }
+    }
+
+    /// The same bytes, counted for as long as anybody holds them.
+    pub(super) fn count(&self, frame: Bytes) -> Bytes {
+        self.0.fetch_add(frame.len(), Ordering::Relaxed);
+        Bytes::from_owner(Counted { frame, alive: self.clone() })
+    }
+}
+
+struct Counted {
+    frame: Bytes,
+    alive: Alive,
+}
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.frame
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.alive.0.fetch_sub(self.frame.len(), Ordering::Relaxed);
+    }
 }
 
 impl Chunk {
@@ -83,13 +129,21 @@ impl Chunks {
         alive.filter(|chunk| !chunk.complete || chunk.as_of == next_seq)
     }
 
-    /// Shares the piece that begins with sample `seq`.
-    pub(super) fn insert(&mut self, seq: u64, chunk: &Arc<Chunk>) {
-        self.alive.retain(|_, chunk| chunk.strong_count() > 0);
-        self.alive.insert(seq, Arc::downgrade(chunk));
-        if self.readers == 0 {
-            return;
+    /// Shares the piece that begins with sample `seq`; returns the one that another has shared meanwhile, if any.
+    pub(super) fn share(&mut self, seq: u64, chunk: Chunk) -> Arc<Chunk> {
+        if let Some(first) = self.get(seq, chunk.as_of) {
+            return first;
         }
+        let chunk = Arc::new(chunk);
+        self.alive.retain(|_, chunk| chunk.strong_count() > 0);
+        self.alive.insert(seq, Arc::downgrade(&chunk));
+        if self.readers > 0 {
+            self.keep(&chunk);
+        }
+        chunk
+    }
+
+    fn keep(&mut self, chunk: &Arc<Chunk>) {
         // The end of history as it was before the newest sample is of no use to anyone.
         let (kept, outdated) =
             std::mem::take(&mut self.kept).into_iter().partition(|kept| !kept.complete || kept.as_of == chunk.as_of);
@@ -136,9 +190,9 @@ impl Drop for Chunks {
 mod tests {
     use super::*;
 
-    fn chunk(next_seq: u64, bytes: usize) -> Arc<Chunk> {
+    fn chunk(next_seq: u64, bytes: usize) -> Chunk {
         let frame = Bytes::from(vec![0; bytes]);
-        Arc::new(Chunk { frame, schema: None, lost: None, next_seq, complete: false, as_of: 0 })
+        Chunk { frame, schema: None, lost: None, gap: None, next_seq, complete: false, as_of: 0 }
     }
 
     #[test]
@@ -146,24 +200,24 @@ mod tests {
         let one = chunk(2, 40).footprint();
         let room = Arc::new(Room(AtomicUsize::new(2 * one)));
         let mut chunks = Chunks::new(Arc::clone(&room));
-        chunks.insert(1, &chunk(2, 40));
+        chunks.share(1, chunk(2, 40));
         assert!(chunks.get(1, 0).is_none(), "nobody reads");
         chunks.reader_comes();
         chunks.reader_comes();
         for seq in 1..=3 {
-            chunks.insert(seq, &chunk(seq + 1, 40));
+            chunks.share(seq, chunk(seq + 1, 40));
         }
         assert_eq!([1, 2, 3].map(|seq| chunks.get(seq, 0).is_some()), [false, true, true]);
 
         let mut others = Chunks::new(Arc::clone(&room));
         others.reader_comes();
-        others.insert(1, &chunk(2, 40));
+        others.share(1, chunk(2, 40));
         assert!(others.get(1, 0).is_none(), "there is room for two in all");
         chunks.reader_leaves();
         assert!(chunks.get(3, 0).is_some());
         chunks.reader_leaves();
         assert!(chunks.get(3, 0).is_none());
-        others.insert(1, &chunk(2, 40));
+        others.share(1, chunk(2, 40));
         assert!(others.get(1, 0).is_some());
         drop(others);
         assert!(room.take(2 * one), "everything was given back");
@@ -175,13 +229,33 @@ mod tests {
         chunks.reader_comes();
         let end = |as_of| {
             let frame = Bytes::from_static(b"end");
-            Arc::new(Chunk { frame, schema: None, lost: None, next_seq: as_of, complete: true, as_of })
+            Chunk { frame, schema: None, lost: None, gap: None, next_seq: as_of, complete: true, as_of }
         };
-        chunks.insert(1, &chunk(16, 40));
-        chunks.insert(16, &end(20));
+        chunks.share(1, chunk(16, 40));
+        chunks.share(16, end(20));
         assert!(chunks.get(16, 20).is_some());
-        chunks.insert(17, &end(21));
+        chunks.share(17, end(21));
         assert_eq!(chunks.kept.len(), 2, "the first piece and the newest end");
         assert!(chunks.get(1, 21).is_some());
+    }
+
+    #[test]
+    fn of_two_who_made_the_same_piece_the_first_is_shared() {
+        let mut chunks = Chunks::new(Arc::default());
+        let first = chunks.share(1, chunk(16, 40));
+        assert!(Arc::ptr_eq(&chunks.share(1, chunk(16, 40)), &first));
+    }
+
+    #[test]
+    fn pieces_become_small_while_too_much_is_on_its_way() {
+        let alive = Alive::default();
+        let held: Vec<_> = (0..256).map(|_| alive.count(Bytes::from(vec![0; 64 << 10]))).collect();
+        assert_eq!(alive.max_chunk_bytes(), SMALL_CHUNK_BYTES);
+        // Whoever has written half of it still holds all of it.
+        let half = held[0].slice(32 << 10..);
+        drop(held);
+        assert_eq!(alive.0.load(Ordering::Relaxed), 64 << 10);
+        drop(half);
+        assert_eq!((alive.0.load(Ordering::Relaxed), alive.max_chunk_bytes()), (0, MAX_CHUNK_BYTES));
     }
 }

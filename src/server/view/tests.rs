@@ -146,6 +146,28 @@ fn chunks_are_bounded_whole_and_aligned() {
 }
 
 #[test]
+fn those_who_stall_at_different_places_of_history_hold_little_together() {
+    const READERS: u64 = 4_000;
+    let (hub, views) = fixture(Duration::MAX);
+    let schema = schema(1, 20);
+    for _ in 0..READERS {
+        publish(&hub, &schema);
+    }
+    let view = view(&views, Encoding::Json);
+    let held: Vec<_> = (1..=READERS).map(|seq| view.history(seq)).collect();
+    // Pieces of 64 KiB would be 250 MiB.
+    let bytes: usize = held.iter().map(|chunk| chunk.frame.len()).sum();
+    assert!(bytes <= (16 << 20) + READERS as usize * (4 << 10), "{bytes}");
+    for (seq, chunk) in (1..).zip(&held) {
+        let seqs: Vec<u64> = history(chunk).samples.iter().map(|sample| sample.seq).collect();
+        assert_eq!(seqs, (seq..chunk.next_seq).collect::<Vec<_>>());
+        assert!(chunk.next_seq > seq);
+    }
+    drop(held);
+    assert!(view.history(1).frame.len() > 16 << 10, "there is room again");
+}
+
+#[test]
 fn a_compact_chunk_ends_where_the_schema_changes() {
     let (hub, views) = fixture(Duration::MAX);
     let (old, new) = (schema(1, 2), schema(2, 3));

@@ -43,7 +43,7 @@ async function compareTile(visit, id, series, compare) {
       const at = schema?.series.findIndex((/** @type {any} */ one) => one.id === series);
       const sample = visit.samples().find(({ seq }) => seq === lastSeq);
       // The tile follows the message by a frame.
-      return lastSeq > last && Math.fround(sample?.values[at]) === shown.value && { seq: lastSeq, ...shown };
+      return lastSeq > last && sample?.values[at] === shown.value && { seq: lastSeq, ...shown };
     });
     last = seq;
     const verdict = compare(visit.samples().find((sample) => sample.seq === seq), value, text);

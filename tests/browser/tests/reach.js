@@ -103,7 +103,7 @@ test("a picture has its words: each chart is described by a table of what is vis
     role: "img",
     name: "Memory",
     caption: "Memory: what is visible",
-    rows: ["used", "buffers", "cached", "free", "available"],
+    rows: ["available", "free", "cached", "buffers", "used"],
     heads: ["now", "min", "mean", "max"],
   });
 });

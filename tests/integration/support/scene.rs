@@ -14,8 +14,10 @@ impl Scene {
         let daemon = TestDaemon::with(&format!("[sampler]\ninterval = \"100ms\"\n{config}"));
         let mut bystander = daemon.feed("history=none", "hostcast.v1.json");
         let hello = bystander.hello();
-        assert_eq!(bystander.past(), []);
-        Self { daemon, bystander, account: Account::from(hello.epoch, hello.next_seq) }
+        let mut account = Account::from(hello.epoch, hello.next_seq);
+        // What is taken between its hello and its turn.
+        bystander.past().iter().for_each(|sample| account.sample(sample));
+        Self { daemon, bystander, account }
     }
 
     /// That the daemon still serves newcomers, and the one who was there all the time: with every sample so far.
