@@ -31,7 +31,6 @@ mod readings;
 mod screen;
 mod terminal;
 mod trail;
-mod units;
 mod view;
 
 /// What to watch, and how.

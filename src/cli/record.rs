@@ -1,7 +1,7 @@
 //! `hostcast record`
 
 use std::{
-    io::{self, Write as _},
+    io::{self, IsTerminal as _, Write as _},
     path::PathBuf,
     process::ExitCode,
 };
@@ -15,7 +15,7 @@ use crate::{
     client::History,
     config::LogLevel,
     logging,
-    record::{RecordError, Recording, record},
+    record::{Output, RecordError, Recording, record},
 };
 
 mod file;
@@ -47,8 +47,11 @@ impl RecordArgs {
     pub fn run(self) -> Result<ExitCode, RecordError> {
         match self.recording() {
             Ok((recording, level)) => {
-                let _log = logging::start(level);
-                record(recording).map(|()| ExitCode::SUCCESS)
+                let log = logging::start(level);
+                // Lines of JSON on the same terminal would be written over.
+                let is_free = recording.output != Output::Stdout || !io::stdout().is_terminal();
+                let board = log.board().filter(|_| is_free);
+                record(Recording { board, ..recording }).map(|()| ExitCode::SUCCESS)
             }
             Err(wrong) => {
                 // Where nobody listens, the exit code still says it.
@@ -67,6 +70,7 @@ impl RecordArgs {
             hosts: reach.clients(targets, History::All)?,
             output: options.output()?,
             buffer: options.buffer.unwrap_or(DEFAULT_BUFFER),
+            board: None,
         };
         Ok((recording, options.log_level.unwrap_or(LogLevel::Info)))
     }

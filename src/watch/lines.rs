@@ -4,11 +4,12 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::{Heard, readings::Readings, units};
+use super::{Heard, readings::Readings};
 use crate::{
     client::Event,
     protocol::{Epoch, Heartbeat, Notice, SchemaMessage},
     recording::{Columns, RecordedGap, push_gap, push_hello, push_sample},
+    time, units,
 };
 
 /// How a line is made.
@@ -124,7 +125,7 @@ impl One {
                 let summary = self.readings.summary();
                 format!(
                     "{}  {name}  cpu {:>6}  memory {:>6}  in {:>11}  out {:>11}\n",
-                    units::moment(sample.time),
+                    time::format_millis(sample.time),
                     units::percent(summary.cpu),
                     units::percent(summary.memory),
                     units::bit_rate(summary.received),
@@ -176,9 +177,9 @@ mod tests {
         assert_eq!(
             lines(Form::Plain),
             [
-                "2026-11-22T18:24:31.000Z  web-1  cpu 50.0 %  memory 30.0 %  in 1.00 kbit/s  out 2.00 kbit/s",
+                "2026-11-22T18:24:31Z  web-1  cpu 50.0 %  memory 30.0 %  in 1.00 kbit/s  out 2.00 kbit/s",
                 "web-1  missing: 0000000000000001:2 to 4 (slow)",
-                "2026-11-22T18:24:35.000Z  web-1  cpu      –  memory      –  in           –  out           –",
+                "2026-11-22T18:24:35Z  web-1  cpu      –  memory      –  in           –  out           –",
             ]
         );
     }

@@ -9,7 +9,8 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{host::State, model::Model, units};
+use super::{host::State, model::Model};
+use crate::units;
 
 mod full;
 mod groups;

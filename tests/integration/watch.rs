@@ -210,3 +210,21 @@ fn hosts_come_from_the_file_of_a_recorder_too() {
     drop(lines);
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
+
+#[test]
+fn a_recorder_on_a_terminal_tells_in_place_how_it_goes_and_its_log_stays() {
+    let daemon = TestDaemon::start();
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("recording");
+    let arguments = ["record", &target("web-1", &daemon), "--output", output.to_str().unwrap()];
+    let mut terminal = Terminal::start(&program(), &arguments, &[]);
+    terminal.shows_what("its rate, in one line", |screen| {
+        let lines: Vec<_> = screen.lines().filter(|line| line.starts_with("web-1  recorded  ")).collect();
+        lines.len() == 1 && !lines[0].contains(" 0.0/s") && !lines[0].contains(" –/s")
+    });
+    terminal.shows("web-1: connected");
+    terminal.signal(Signal::TERM);
+    assert_eq!(terminal.wait(), 0);
+    terminal.shows("recorded connected=1");
+    assert_eq!(terminal.text().matches("web-1  recorded  ").count(), 1, "{}", terminal.text());
+}

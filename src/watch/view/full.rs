@@ -12,7 +12,10 @@ use super::{
     meter::{highest, sparkline},
     rows::state_of,
 };
-use crate::watch::{host::Host, trail::Kind, units};
+use crate::{
+    units,
+    watch::{host::Host, trail::Kind},
+};
 
 /// The width of what stands left of a sparkline.
 const HEAD_WIDTH: usize = 24;

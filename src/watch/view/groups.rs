@@ -11,10 +11,7 @@ use ratatui::{
 };
 
 use super::meter::bar;
-use crate::{
-    protocol::SeriesText,
-    watch::{readings::Readings, units},
-};
+use crate::{protocol::SeriesText, units, watch::readings::Readings};
 
 type Lines = Vec<Line<'static>>;
 

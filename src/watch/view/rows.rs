@@ -8,11 +8,13 @@ use ratatui::{
 };
 
 use super::meter::{highest, sparkline};
-use crate::watch::{
-    host::{Host, State},
-    model::Model,
-    trail::Kind,
+use crate::{
     units,
+    watch::{
+        host::{Host, State},
+        model::Model,
+        trail::Kind,
+    },
 };
 
 const STATE_WIDTH: u16 = 12;

@@ -134,7 +134,7 @@ impl Drop for Terminal {
 }
 
 impl Screen {
-    /// As much of a terminal as crossterm makes use of.
+    /// As much of a terminal as we make use of.
     fn write(&mut self, bytes: &[u8]) {
         self.written.extend(bytes);
         // What was cut is read with the next piece: everything is drawn again from the beginning, which is short.
@@ -177,7 +177,14 @@ impl Screen {
                 self.rows.clear();
             }
             ("?25", Some(set)) => self.is_cursor_hidden = set == 'l',
-            (_, Some('J')) => self.rows.clear(),
+            ("2", Some('J')) => self.rows.clear(),
+            (_, Some('J')) => {
+                self.rows.truncate(self.cursor.0 + 1);
+                if let Some(row) = self.rows.get_mut(self.cursor.0) {
+                    row.truncate(self.cursor.1);
+                }
+            }
+            (rows, Some('A')) => self.cursor.0 -= rows.parse::<usize>().unwrap_or(1),
             (place, Some('H')) => {
                 let mut numbers = place.split(';').map(|number| number.parse().unwrap_or(1));
                 self.cursor = (numbers.next().unwrap_or(1) - 1, numbers.next().unwrap_or(1) - 1);
