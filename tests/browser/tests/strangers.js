@@ -5,7 +5,7 @@ import { createServer } from "node:http";
 import test from "node:test";
 import { theBrowser } from "../harness/browser.js";
 import { afterwards, daemonFor } from "../harness/scene.js";
-import { oneToken } from "../harness/token.js";
+import { Tokens } from "../harness/tokens.js";
 
 /**
  * A site of someone else, on a port of its own.
@@ -124,14 +124,15 @@ test("a page of an origin that is listed reads both", async (t) => {
 });
 
 test("a browser is asked for a token once, and keeps no more than a cookie that scripts cannot read", async (t) => {
-  const { secret, settings } = oneToken();
-  const daemon = await daemonFor(t, { more: settings });
+  const tokens = new Tokens();
+  const token = tokens.add("wall");
+  const daemon = await daemonFor(t, { more: tokens.settings });
   const page = await pageOf(t, daemon.url);
 
   await page.getByLabel("Token").fill("hostcast_guess");
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.getByText("This token is not known here.").waitFor();
-  await page.getByLabel("Token").fill(secret);
+  await page.getByLabel("Token").fill(token);
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.waitForFunction(() => document.documentElement.dataset.state === "live");
   assert.equal(page.url(), daemon.url);
@@ -146,8 +147,9 @@ test("a browser is asked for a token once, and keeps no more than a cookie that 
 });
 
 test("a page of another origin signs nobody out, and frames nothing", async (t) => {
-  const { secret, settings } = oneToken();
-  const daemon = await daemonFor(t, { more: settings });
+  const tokens = new Tokens();
+  const secret = tokens.add("wall");
+  const daemon = await daemonFor(t, { more: tokens.settings });
   const page = await pageOf(t, daemon.url);
   await page.getByLabel("Token").fill(secret);
   await page.getByRole("button", { name: "Sign in" }).click();

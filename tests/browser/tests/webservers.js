@@ -5,7 +5,7 @@ import https from "node:https";
 import test from "node:test";
 import { theBrowser } from "../harness/browser.js";
 import { afterwards, daemonFor, visitFor } from "../harness/scene.js";
-import { oneToken } from "../harness/token.js";
+import { Tokens } from "../harness/tokens.js";
 import { LOGIN, NAME, SETTINGS, WebServer, program } from "../harness/webserver.js";
 import { until } from "../harness/until.js";
 
@@ -95,9 +95,10 @@ for (const name of Object.keys(SERVERS)) {
     const manner = { keepsPrefix, hasLogin: false };
     const title = `through ${name}, which ${keepsPrefix ? "keeps its prefix" : "takes its prefix away"}, one signs in and out`;
     test(title, { skip }, async (t) => {
-      const { secret, settings } = oneToken();
+      const tokens = new Tokens();
+      const secret = tokens.add("wall");
       const base = keepsPrefix ? 'base_path = "/hostcast"\n' : "";
-      const daemon = await daemonFor(t, { more: SETTINGS + base + settings });
+      const daemon = await daemonFor(t, { more: SETTINGS + base + tokens.settings });
       const { url } = await webServerFor(t, name, daemon.port, manner);
       const context = await (await theBrowser()).newContext({ ignoreHTTPSErrors: true });
       afterwards(t, () => context.close());
@@ -123,8 +124,9 @@ for (const name of Object.keys(SERVERS)) {
   }
 
   test(`through ${name} it is the client who is counted and logged, whatever it says itself`, { skip }, async (t) => {
-    const { settings } = oneToken();
-    const daemon = await daemonFor(t, { more: SETTINGS + settings });
+    const tokens = new Tokens();
+    tokens.add("wall");
+    const daemon = await daemonFor(t, { more: SETTINGS + tokens.settings });
     const { url } = await webServerFor(t, name, daemon.port, { hasLogin: false });
     const headers = { authorization: "Bearer hostcast_guess", "x-forwarded-for": "192.0.2.1", "x-forwarded-host": "evil.example" };
     const guess = async (/** @type {string} */ localAddress) =>
