@@ -26,6 +26,6 @@ pub use self::{
     line::{Columns, Line, Reason, RecordedGap, push_gap, push_hello, push_sample},
     reader::{Found, Reader},
     retention::{Retention, Retired},
-    verify::{Report, verify},
+    verify::{Report, verify, verify_all},
     writer::{Rotation, WriteError, Writer},
 };
