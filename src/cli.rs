@@ -2,8 +2,11 @@
 
 mod export;
 mod outcome;
+mod reach;
 mod record;
+mod replay;
 mod verify;
+mod watch;
 
 use std::{env, path::PathBuf};
 
@@ -14,7 +17,9 @@ pub use self::{
     export::ExportArgs,
     outcome::{Failure, complain, print},
     record::RecordArgs,
+    replay::ReplayArgs,
     verify::VerifyArgs,
+    watch::WatchArgs,
 };
 use crate::{
     config::{Flag, Source},
@@ -45,12 +50,18 @@ pub enum Command {
     /// Follow daemons elsewhere and keep what they stream
     #[command(after_help = record::HELP)]
     Record(RecordArgs),
+    /// Show what daemons elsewhere stream, in a terminal or as lines
+    #[command(after_help = watch::HELP)]
+    Watch(WatchArgs),
     /// Tell whether a recording is whole
     #[command(after_help = verify::HELP)]
     Verify(VerifyArgs),
     /// Write a range of a recording for other programs
     #[command(after_help = export::HELP)]
     Export(ExportArgs),
+    /// Serve a recording as if it were live
+    #[command(after_help = replay::HELP)]
+    Replay(ReplayArgs),
     /// Print what makes a shell complete these commands and flags
     Completions(CompletionsArgs),
 }
@@ -195,8 +206,10 @@ const HELP: &str = "\
 Examples:
   hostcast serve                       sample this host, dashboard at http://127.0.0.1:7117/
   hostcast check                       is the configuration right?
+  hostcast watch web-1 web-2           what are these hosts doing?
   hostcast record web-1 -o recording   keep what the daemon on web-1 streams
   hostcast verify recording            is anything missing in it?
+  hostcast replay recording            look at it, at http://127.0.0.1:7118/
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 78 the configuration is wrong";
 

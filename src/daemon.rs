@@ -207,7 +207,7 @@ impl Daemon {
 }
 
 /// What the configuration names and does not hold.
-fn read_secrets(config: &ServerConfig) -> Result<Secrets, SecretError> {
+pub(crate) fn read_secrets(config: &ServerConfig) -> Result<Secrets, SecretError> {
     let tls = config.tls.as_ref().map(Tls::read).transpose()?;
     if config.auth != Auth::Token {
         return Ok(Secrets { tokens: Tokens::default(), tls });
@@ -221,7 +221,7 @@ fn read_secrets(config: &ServerConfig) -> Result<Secrets, SecretError> {
 }
 
 /// The same configuration, with no more connections than there can be descriptors.
-fn with_room_for_connections(mut config: Config) -> Config {
+pub(crate) fn with_room_for_connections(mut config: Config) -> Config {
     let limits = &mut config.server.limits;
     let room = descriptors::raise_limit();
     if room < limits.max_connections {
@@ -233,7 +233,7 @@ fn with_room_for_connections(mut config: Config) -> Config {
 }
 
 /// Tells a person where the dashboard is, and warns of what everyone could reach.
-fn announce(config: &Config, addresses: &[Listen]) {
+pub(crate) fn announce(config: &Config, addresses: &[Listen]) {
     let scheme = if config.server.tls.is_some() { "https" } else { "http" };
     let base = &config.server.base_path;
     for listen in addresses {

@@ -21,7 +21,47 @@ pub struct Position {
     pub seq: u64,
 }
 
-/// Samples in order of `seq`, without holes, newest last.
+/// Samples that were taken, that a client could expect, and that are not coming.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Gap {
+    /// The epoch that the numbers belong to.
+    pub epoch: Epoch,
+    /// The first sample that is missing.
+    pub from_seq: u64,
+    /// The last sample that is missing; `None` if how many the old ring still took is unknown.
+    pub to_seq: Option<u64>,
+    /// Why they are missing.
+    pub reason: GapReason,
+}
+
+/// Why samples are missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GapReason {
+    /// They left the ring before the client asked for them.
+    Evicted,
+    /// The daemon was restarted, and its ring with it.
+    Restarted,
+    /// The client did not read fast enough.
+    Slow,
+    /// Of a replay: the recorder was not running.
+    Down,
+    /// Of a replay: the recorder could not write.
+    NoSpace,
+    /// Of a replay: the recording cannot be read there.
+    Damaged,
+}
+
+/// Numbers that no sample of this ring ever has: a recording lacks them. A daemon's own ring has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hole {
+    /// How many.
+    pub samples: u64,
+    /// Why.
+    pub reason: GapReason,
+}
+
+/// Samples in order of `seq`, newest last, without holes but for those that [`Hole`] names.
 ///
 /// The oldest few are past the bounds already: a newcomer who asks for the past is not offered them.
 /// They are kept so that a subscriber who was offered the oldest sample and is still reading does not
@@ -46,6 +86,8 @@ struct Held {
     sample: Arc<Sample>,
     /// Its footprint, and that of its schema if it is the first of that.
     bytes: usize,
+    /// What is missing right before it.
+    gaps: Box<[Gap]>,
 }
 
 impl History {
@@ -78,11 +120,22 @@ impl History {
     ///
     /// The newest sample is always held, whatever the bounds.
     pub fn push(&mut self, reading: Reading) -> Arc<Sample> {
+        self.push_behind(&[], reading)
+    }
+
+    /// The same behind holes.
+    pub fn push_behind(&mut self, holes: &[Hole], reading: Reading) -> Arc<Sample> {
+        let gaps = holes.iter().filter(|hole| hole.samples > 0).map(|&Hole { samples, reason }| {
+            let from_seq = self.next_seq;
+            self.next_seq += samples;
+            Gap { epoch: self.epoch, from_seq, to_seq: Some(self.next_seq - 1), reason }
+        });
+        let gaps = gaps.collect();
         let sample = Arc::new(Sample { seq: self.next_seq, reading });
         self.next_seq += 1;
         let bytes = sample.footprint() + self.new_schema_bytes(&sample);
         self.bytes += bytes;
-        self.samples.push_back(Held { sample: Arc::clone(&sample), bytes });
+        self.samples.push_back(Held { sample: Arc::clone(&sample), bytes, gaps });
         self.retire(sample.reading.moment);
         self.let_go();
         sample
@@ -128,12 +181,12 @@ impl History {
 
     /// The oldest sample that is offered; equal to [`next_seq`](Self::next_seq) while there is none.
     pub fn oldest_seq(&self) -> u64 {
-        self.oldest_held() + self.retired as u64
+        self.samples.get(self.retired).map_or(self.next_seq, |oldest| oldest.sample.seq)
     }
 
     /// The oldest sample that can still be read.
     pub fn oldest_held(&self) -> u64 {
-        self.next_seq - self.samples.len() as u64
+        self.samples.front().map_or(self.next_seq, |oldest| oldest.sample.seq)
     }
 
     /// The number that the next sample will have.
@@ -143,8 +196,7 @@ impl History {
 
     /// The sample `seq`, if it is held.
     pub fn get(&self, seq: u64) -> Option<&Arc<Sample>> {
-        let index = seq.checked_sub(self.oldest_held())?;
-        self.samples.get(usize::try_from(index).ok()?).map(|held| &held.sample)
+        self.samples.get(self.index(seq)).map(|held| &held.sample).filter(|sample| sample.seq == seq)
     }
 
     /// The newest sample.
@@ -152,10 +204,21 @@ impl History {
         self.samples.back().map(|held| &held.sample)
     }
 
-    /// Held samples from `seq` on, oldest first; all of them if `seq` is older than the oldest.
-    pub fn from(&self, seq: u64) -> impl Iterator<Item = &Arc<Sample>> {
-        let skipped = seq.saturating_sub(self.oldest_held());
-        self.samples.iter().skip(usize::try_from(skipped).unwrap_or(usize::MAX)).map(|held| &held.sample)
+    /// Held samples from `seq` on, oldest first, each with what is missing right before it; all of them if `seq` is
+    /// older than the oldest.
+    pub fn from(&self, seq: u64) -> impl ExactSizeIterator<Item = (&Arc<Sample>, &[Gap])> {
+        self.samples.range(self.index(seq).min(self.samples.len())..).map(|held| (&held.sample, &*held.gaps))
+    }
+
+    /// Where the first sample stands that is number `seq` or newer.
+    fn index(&self, seq: u64) -> usize {
+        // Without holes that is it.
+        let index = usize::try_from(seq.saturating_sub(self.oldest_held())).unwrap_or(usize::MAX);
+        match self.samples.get(index) {
+            Some(held) if held.sample.seq == seq || index == 0 => index,
+            None if seq >= self.next_seq => self.samples.len(),
+            _ => self.samples.partition_point(|held| held.sample.seq < seq),
+        }
     }
 
     /// The first offered sample that was taken at most `span` before the newest one.
@@ -163,7 +226,7 @@ impl History {
         let Some(newest) = self.newest() else { return self.next_seq };
         let start = newest.reading.moment.saturating_sub(span);
         let index = self.samples.partition_point(|held| held.sample.reading.moment < start);
-        (self.oldest_held() + index as u64).max(self.oldest_seq())
+        self.samples.get(index).map_or(self.next_seq, |held| held.sample.seq).max(self.oldest_seq())
     }
 
     /// Whether the bound on bytes has ever made it hold less than the window.

@@ -18,6 +18,8 @@ use crate::{
     sync::{Mutex, MutexGuard, RwLock},
 };
 
+pub use crate::history::{Gap, GapReason, Hole};
+
 /// A shared handle; clones are the same hub.
 #[derive(Clone)]
 pub struct Hub(Arc<Shared>);
@@ -68,31 +70,6 @@ pub struct Joined {
     pub gaps: Vec<Gap>,
 }
 
-/// Samples that were taken, that a client could expect, and that are not coming.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Gap {
-    /// The epoch that the numbers belong to.
-    pub epoch: Epoch,
-    /// The first sample that is missing.
-    pub from_seq: u64,
-    /// The last sample that is missing; `None` if how many the old ring still took is unknown.
-    pub to_seq: Option<u64>,
-    /// Why they are missing.
-    pub reason: GapReason,
-}
-
-/// Why samples are missing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum GapReason {
-    /// They left the ring before the client asked for them.
-    Evicted,
-    /// The daemon was restarted, and its ring with it.
-    Restarted,
-    /// The client did not read fast enough.
-    Slow,
-}
-
 /// The position asked for lies in the future of this epoch: no ring of ours ever gave it out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("position {asked} is past the newest sample, which is {newest}")]
@@ -104,8 +81,10 @@ pub struct FuturePosition {
 /// Held samples from a position on.
 #[derive(Debug)]
 pub struct Run {
-    /// In order, without holes.
+    /// In order, without holes but for `gaps`.
     pub samples: Vec<Arc<Sample>>,
+    /// What never was in this ring, in order: each ends right before one of the samples or before another gap.
+    pub gaps: Vec<Gap>,
     /// What lies between the position asked for and the first sample here: it has left the ring.
     pub lost: Option<RangeInclusive<u64>>,
     /// Whether the last sample here is the newest of the ring.
@@ -130,7 +109,12 @@ impl Hub {
 
     /// Numbers a reading, appends it, and wakes the listeners. Returns its `seq`.
     pub fn publish(&self, reading: Reading) -> u64 {
-        let seq = self.history().push(reading).seq;
+        self.publish_behind(&[], reading)
+    }
+
+    /// The same behind holes, which a recording has.
+    pub fn publish_behind(&self, holes: &[Hole], reading: Reading) -> u64 {
+        let seq = self.history().push_behind(holes, reading).seq;
         for listener in &*self.0.listeners.read().unwrap_or_else(PoisonError::into_inner) {
             listener();
         }
@@ -173,12 +157,23 @@ impl Hub {
     pub fn run(&self, cursor: u64, limit: usize) -> Run {
         let history = self.history();
         let first = cursor.max(history.oldest_held());
-        let samples: Vec<_> = history.from(first).take(limit).cloned().collect();
+        let (mut samples, mut gaps) = (Vec::new(), Vec::new());
+        for (sample, before) in history.from(first).take(limit) {
+            let due = before.iter().filter(|gap| gap.to_seq.is_some_and(|to_seq| to_seq >= first));
+            gaps.extend(due.map(|gap| Gap { from_seq: gap.from_seq.max(first), ..*gap }));
+            samples.push(Arc::clone(sample));
+        }
         Run {
             lost: (first > cursor).then(|| cursor..=first - 1),
-            reaches_newest: first + samples.len() as u64 >= history.next_seq(),
+            reaches_newest: samples.last().map_or(first, |newest| newest.seq + 1) >= history.next_seq(),
             samples,
+            gaps,
         }
+    }
+
+    /// How many samples are held from number `seq` on.
+    pub fn count_from(&self, seq: u64) -> usize {
+        self.history().from(seq).len()
     }
 
     /// The sample `seq`, if it is held.

@@ -85,6 +85,24 @@ pub struct Metric {
     pub label: &'static str,
 }
 
+/// Every attribute that tells series of one metric apart.
+pub const ATTRIBUTES: &[&str] = &[
+    "cpu.logical_number",
+    "cpu.mode",
+    "disk.io.direction",
+    "hw.id",
+    "hw.name",
+    "network.interface.name",
+    "network.io.direction",
+    "system.device",
+    "system.filesystem.mountpoint",
+    "system.filesystem.state",
+    "system.memory.state",
+    "system.paging.state",
+    "system.pressure.level",
+    "system.pressure.resource",
+];
+
 macro_rules! metrics {
     ($($(#[$doc:meta])* $id:ident = $name:literal, $unit:ident, $prometheus:literal, $label:literal;)*) => {
         $($(#[$doc])* pub const $id: &Metric = &Metric {

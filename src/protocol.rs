@@ -10,7 +10,7 @@ mod sample_text;
 
 pub use self::{
     message::{
-        Bye, Heartbeat, Hello, HelloHost, HistoryChunk, Message, Notice, SchemaMessage, SeriesText, WireSample,
+        Bye, Heartbeat, Hello, HelloHost, HistoryChunk, Message, Notice, Replay, SchemaMessage, SeriesText, WireSample,
         WireValues,
     },
     projection::{Encoding, MetricFilter, Projection, UnknownMetric},

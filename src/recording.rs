@@ -15,6 +15,7 @@ mod ledger;
 mod line;
 mod reader;
 mod retention;
+mod values;
 mod verify;
 mod writer;
 
@@ -26,6 +27,7 @@ pub use self::{
     line::{Columns, Line, Reason, RecordedGap, push_gap, push_hello, push_sample},
     reader::{Found, Reader},
     retention::{Retention, Retired},
+    values::Values,
     verify::{Report, verify, verify_all},
     writer::{Rotation, WriteError, Writer},
 };

@@ -9,7 +9,7 @@ use std::{
 
 use serde::Serialize;
 
-use crate::metric::Metric;
+use crate::metric::{self, Metric};
 
 /// The machine that the samples are of.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize)]
@@ -48,6 +48,10 @@ impl Series {
     /// Control characters, `{`, `}`, `=` and `,` in an attribute's value (a mount point may hold
     /// any of them) are replaced by `_` within the `id` only, so that it can be taken apart again.
     pub fn new<const N: usize>(metric: &'static Metric, attributes: [(&'static str, &str); N]) -> Self {
+        debug_assert!(
+            attributes.iter().all(|(key, _)| metric::ATTRIBUTES.contains(key)),
+            "{attributes:?} are not listed"
+        );
         let attributes: BTreeMap<_, Box<str>> =
             attributes.into_iter().map(|(key, value)| (key, value.into())).collect();
         let mut id = String::from(metric.name);
@@ -65,6 +69,21 @@ impl Series {
             id.push('}');
         }
         Self { id: id.into(), metric, attributes, interval_ms: None }
+    }
+
+    /// The series that has this id; `None` if its metric or one of its attributes is not known here.
+    pub fn from_id(id: &str) -> Option<Self> {
+        let (name, attributes) = match id.split_once('{') {
+            Some((name, rest)) => (name, rest.strip_suffix('}')?),
+            None => (id, ""),
+        };
+        let metric = metric::ALL.iter().find(|metric| metric.name == name)?;
+        let attribute = |text: &str| {
+            let (key, value) = text.split_once('=')?;
+            Some((*metric::ATTRIBUTES.iter().find(|known| **known == key)?, value.into()))
+        };
+        let attributes = attributes.split(',').filter(|text| !text.is_empty()).map(attribute).collect::<Option<_>>()?;
+        Some(Self { id: id.into(), metric, attributes, interval_ms: None })
     }
 }
 
@@ -160,6 +179,17 @@ mod tests {
     #[test]
     fn id_without_attributes_is_the_name() {
         assert_eq!(&*Series::new(metric::UPTIME, []).id, "system.uptime");
+    }
+
+    #[test]
+    fn a_series_is_known_by_its_id() {
+        let disk = Series::new(metric::DISK_IO, [("system.device", "vda"), ("disk.io.direction", "read")]);
+        for series in [disk, Series::new(metric::UPTIME, [])] {
+            assert_eq!(Series::from_id(&series.id), Some(series));
+        }
+        for unknown in ["", "system.new", "system.uptime{", "system.uptime{new=1}", "system.disk.io{system.device}"] {
+            assert_eq!(Series::from_id(unknown), None, "{unknown:?}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod handshake;
 mod in_force;
 mod items;
 mod listener;
+mod origin;
 mod page;
 mod patience;
 mod problem;
@@ -49,6 +50,7 @@ use self::{
 pub use self::{
     handle::Handle,
     listener::BindError,
+    origin::Origin,
     status::ReloadReport,
     tls::{Tls, TlsError},
 };
@@ -57,7 +59,6 @@ use crate::{
     config::{Config, Listen, OpenToOthers},
     hub::Hub,
     sample::Host,
-    sampler::SamplerStatus,
     service::Inherited,
     token::Tokens,
     vital::OnDeath,
@@ -86,7 +87,7 @@ pub struct Server {
 pub(crate) struct Context {
     pub(crate) hub: Hub,
     pub(crate) in_force: Current<InForce>,
-    pub(crate) sampler: Arc<SamplerStatus>,
+    pub(crate) origin: Origin,
     pub(crate) views: Views,
     pub(crate) streams: Streams,
     pub(crate) access: Arc<Access>,
@@ -133,9 +134,10 @@ impl Server {
         inherited: Inherited,
         hub: Hub,
         host: Host,
-        sampler: Arc<SamplerStatus>,
+        origin: impl Into<Origin>,
         on_death: &OnDeath,
     ) -> Result<Self, ServerError> {
+        let origin = origin.into();
         let listeners: Vec<_> = if inherited.is_empty() {
             config.server.listen.iter().map(Listener::bind).collect::<Result<_, _>>()?
         } else {
@@ -147,12 +149,12 @@ impl Server {
             config.server.auth.allows(address)?;
         }
         let limits = &config.server.limits;
-        let settings = stream_settings(config);
+        let settings = stream_settings(config, origin.replay());
         let streams = Streams::start(&hub, &settings, on_death).map_err(ServerError::Streams)?;
         let access = Access::new(&config.server, secrets.tokens, &host.name);
         let context = Arc::new(Context {
-            in_force: Current::new(InForce::new(config, host, secrets.tls)),
-            sampler,
+            in_force: Current::new(InForce::new(config, host, secrets.tls, origin.replay())),
+            origin,
             views: Views::new(hub.clone(), limits.max_backlog_bytes),
             streams,
             access: Arc::new(access),
@@ -208,6 +210,8 @@ impl Server {
 
 impl Context {
     pub(crate) fn reload_report(&self) -> ReloadReport {
-        self.reload.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let mut report = self.reload.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        report.problems.extend(self.in_force.get().tls.as_ref().and_then(Tls::problem));
+        report
     }
 }

@@ -4,12 +4,14 @@ use std::{
     io::{self, BufWriter, Write as _},
     path::PathBuf,
     process::ExitCode,
-    time::SystemTime,
 };
 
 use clap::{Args, ValueEnum};
 
-use crate::recording::{Selection, export_csv, export_ndjson, hosts};
+use crate::{
+    recording::{Selection, export_csv, export_ndjson, hosts},
+    time,
+};
 
 /// `hostcast export`
 #[derive(Debug, Args)]
@@ -20,11 +22,11 @@ pub struct ExportArgs {
     /// How to write it
     #[arg(long, value_name = "FORMAT", default_value = "ndjson")]
     format: Format,
-    /// From this time on: 2026-01-31T12:00:00Z (UTC), or Unix milliseconds
-    #[arg(long, value_name = "TIME", value_parser = time)]
+    /// From this time on: 2026-01-31T12:00:00Z, 2026-01-31T13:00:00+01:00 or Unix milliseconds
+    #[arg(long, value_name = "TIME", value_parser = time::parse_millis)]
     from: Option<u64>,
     /// Before this time
-    #[arg(long, value_name = "TIME", value_parser = time)]
+    #[arg(long, value_name = "TIME", value_parser = time::parse_millis)]
     to: Option<u64>,
     /// Only series that begin with this; may be repeated
     #[arg(long, value_name = "PREFIX")]
@@ -61,16 +63,6 @@ impl ExportArgs {
         writeln!(io::stderr(), "hostcast: {damaged} places could not be read; hostcast verify tells which")?;
         Ok(ExitCode::FAILURE)
     }
-}
-
-fn time(text: &str) -> Result<u64, String> {
-    if let Ok(millis) = text.parse() {
-        return Ok(millis);
-    }
-    let time = humantime::parse_rfc3339_weak(text).ok();
-    let since = time.and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
-    let since = since.ok_or("expected a time like 2026-01-31T12:00:00Z, or Unix milliseconds")?;
-    Ok(since.as_millis() as u64)
 }
 
 pub(super) const HELP: &str = "\

@@ -55,7 +55,8 @@ impl Track {
         if gap.from_seq == 0 {
             return Err(Lost::garbled("a gap from a sample 0, which there never is"));
         }
-        if gap.reason == GapReason::Restarted {
+        // A replay tells of the restarts that were recorded, within its own epoch.
+        if gap.reason == GapReason::Restarted && (gap.epoch != epoch || gap.to_seq.is_none()) {
             if gap.epoch == epoch || gap.to_seq.is_some() {
                 return Err(Lost::garbled("a restart without a new epoch"));
             }

@@ -60,7 +60,10 @@ fn schemas_count_against_the_bound_once_each() {
     for second in 0..10 {
         ring.push(reading(Duration::from_secs(second), 1, &schema));
     }
-    assert_eq!(ring.size(), (10, schema.footprint() + ring.from(0).map(|sample| sample.footprint()).sum::<usize>()));
+    assert_eq!(
+        ring.size(),
+        (10, schema.footprint() + ring.from(0).map(|(sample, _)| sample.footprint()).sum::<usize>())
+    );
 }
 
 #[test]
@@ -100,7 +103,7 @@ proptest! {
             pushed.push(ring.push(reading(now, width, &schema)));
 
             prop_assert_eq!(ring.next_seq(), pushed.len() as u64 + 1);
-            let held: Vec<u64> = ring.from(0).map(|sample| sample.seq).collect();
+            let held: Vec<u64> = ring.from(0).map(|(sample, _)| sample.seq).collect();
             let expected: Vec<u64> = (ring.oldest_held()..ring.next_seq()).collect();
             prop_assert_eq!(held, expected, "held samples have no hole");
 
@@ -134,7 +137,7 @@ proptest! {
             ring.push(reading(now, 1, &schema));
         }
         let start = now.saturating_sub(Duration::from_secs(span));
-        let expected = ring.from(ring.oldest_seq()).find(|sample| sample.reading.moment >= start).map(|sample| sample.seq);
+        let expected = ring.from(ring.oldest_seq()).map(|(sample, _)| sample).find(|sample| sample.reading.moment >= start).map(|sample| sample.seq);
         prop_assert_eq!(Some(ring.seq_within(Duration::from_secs(span))), expected);
     }
 }

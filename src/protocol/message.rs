@@ -66,6 +66,20 @@ pub struct Hello {
     pub next_seq: u64,
     /// The longest silence, in milliseconds, before the server sends a heartbeat.
     pub heartbeat_ms: u64,
+    /// Where it is no host that speaks, but a recording.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replay: Option<Replay>,
+}
+
+/// What of a recording is served, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Replay {
+    /// The time of its first sample, in milliseconds since the Unix epoch.
+    pub from: u64,
+    /// The time of its last one.
+    pub to: u64,
+    /// How many times as fast as they were taken samples come; 0 has all of them there at once, and none come.
+    pub speed: f64,
 }
 
 /// The host of a `hello`.

@@ -102,8 +102,17 @@ fn every_other_message_is_read_back_as_it_was_written() {
     let (protocol, server) = Hello::protocol_and_server();
     let host =
         HelloHost { host: Host { name: "web-1 \"\u{7}".into(), cpus: 4, ..Host::default() }, ..HelloHost::default() };
-    let hello =
-        Hello { protocol, server, host, epoch, interval_ms: 1000, oldest_seq: 1, next_seq: 9, heartbeat_ms: 5000 };
+    let hello = Hello {
+        protocol,
+        server,
+        host,
+        epoch,
+        interval_ms: 1000,
+        oldest_seq: 1,
+        next_seq: 9,
+        heartbeat_ms: 5000,
+        replay: None,
+    };
     let projection = Projection::new(Encoding::Compact, &MetricFilter::all(), &schema());
     for message in [
         Message::Hello(hello),

@@ -26,6 +26,8 @@ pub enum Reason {
     Down,
     /// The recorder could not write, and when it could the daemon held them no more.
     NoSpace,
+    /// The recording that was replayed could not be read there.
+    Damaged,
 }
 
 impl Reason {
@@ -37,6 +39,7 @@ impl Reason {
             Self::Slow => "slow",
             Self::Down => "down",
             Self::NoSpace => "no_space",
+            Self::Damaged => "damaged",
         }
     }
 }
@@ -47,6 +50,23 @@ impl From<GapReason> for Reason {
             GapReason::Evicted => Self::Evicted,
             GapReason::Restarted => Self::Restarted,
             GapReason::Slow => Self::Slow,
+            // A replay passes on what the first recorder had to say.
+            GapReason::Down => Self::Down,
+            GapReason::NoSpace => Self::NoSpace,
+            GapReason::Damaged => Self::Damaged,
+        }
+    }
+}
+
+impl From<Reason> for GapReason {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::Evicted => Self::Evicted,
+            Reason::Restarted => Self::Restarted,
+            Reason::Slow => Self::Slow,
+            Reason::Down => Self::Down,
+            Reason::NoSpace => Self::NoSpace,
+            Reason::Damaged => Self::Damaged,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Context, Secrets, Server, in_force, in_force::InForce, status::ReloadReport};
+use super::{Context, Secrets, Server, TlsError, in_force, in_force::InForce, status::ReloadReport};
 use crate::{
     config::Config,
     protocol::{Message, Notice},
@@ -35,7 +35,8 @@ impl Handle {
     /// away.
     pub fn apply(&self, config: &Config, secrets: Secrets, changed: &[String]) {
         let context = &self.0;
-        let in_force = InForce::new(config, context.in_force.get().host.host.clone(), secrets.tls);
+        let in_force =
+            InForce::new(config, context.in_force.get().host.host.clone(), secrets.tls, context.origin.replay());
         let notice = Message::Notice(Notice {
             reason: "config_reloaded".into(),
             changed: changed.to_vec(),
@@ -49,8 +50,13 @@ impl Handle {
         // Before the notice goes out, so that whoever comes later than the notice has a hello that says the same.
         context.in_force.replace(in_force);
         let notice = (!changed.is_empty()).then(|| notice.to_text());
-        context.streams.reconfigure(&in_force::stream_settings(config), notice.as_deref());
+        context.streams.reconfigure(&in_force::stream_settings(config, context.origin.replay()), notice.as_deref());
         context.recheck.send_replace(());
+    }
+
+    /// Puts a renewed certificate in force; `None` where there is none. What is open goes on.
+    pub fn renew_certificate(&self) -> Option<Result<(), TlsError>> {
+        self.0.in_force.get().tls.as_ref()?.renew()
     }
 
     /// The tokens in force.

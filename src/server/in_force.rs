@@ -10,7 +10,7 @@ use super::{page::Page, query::Spans, stream::Settings, tls::Tls};
 use crate::{
     config::{Compression, Config},
     hub::Joined,
-    protocol::{Hello, HelloHost, Message},
+    protocol::{Hello, HelloHost, Message, Replay},
     sample::Host,
 };
 
@@ -35,6 +35,8 @@ pub(crate) struct InForce {
     /// How long it may take to read any of an answer.
     pub(crate) stall_timeout: Duration,
     pub(crate) page: Page,
+    /// Where it is no host that is served, but a recording.
+    pub(crate) replay: Option<Replay>,
     /// All of it, as TOML.
     pub(crate) text: String,
 }
@@ -60,7 +62,7 @@ impl<T> Clone for Current<T> {
 }
 
 impl InForce {
-    pub(crate) fn new(config: &Config, host: Host, tls: Option<Tls>) -> Self {
+    pub(crate) fn new(config: &Config, host: Host, tls: Option<Tls>, replay: Option<Replay>) -> Self {
         Self {
             host: HelloHost { host, labels: config.labels.clone() },
             interval: config.sampler.interval,
@@ -70,7 +72,8 @@ impl InForce {
             tls,
             header_timeout: config.server.limits.header_timeout,
             stall_timeout: config.server.limits.stall_timeout,
-            page: Page::new(&config.dashboard),
+            page: Page::new(&config.dashboard, replay.map(|_| (config.history.window, config.sampler.interval))),
+            replay,
             text: config.to_toml(),
         }
     }
@@ -100,17 +103,19 @@ impl InForce {
             oldest_seq: joined.oldest_seq,
             next_seq: joined.next_seq,
             heartbeat_ms: self.heartbeat_ms(),
+            replay: self.replay,
         })
     }
 }
 
 /// The clockwork of the stream.
-pub(super) fn stream_settings(config: &Config) -> Settings {
+pub(super) fn stream_settings(config: &Config, replay: Option<Replay>) -> Settings {
     let limits = &config.server.limits;
     Settings {
         heartbeat: config.server.heartbeat,
         ping_interval: limits.ping_interval,
         stall_timeout: limits.stall_timeout,
         retry_ms: RETRY_MS,
+        is_replay: replay.is_some(),
     }
 }

@@ -1,9 +1,8 @@
 //! What the configuration changes about the dashboard's files: made once each time it is read.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, time::Duration};
 
 use bytes::Bytes;
-use hostcast_dashboard::Asset;
 use hyper::header::HeaderValue;
 
 use crate::config::DashboardConfig;
@@ -15,25 +14,33 @@ pub(crate) struct Page {
     pub(crate) policy: HeaderValue,
     /// Whether other pages may show it in a frame.
     pub(crate) may_be_framed: bool,
-    /// The page itself with the other hosts' addresses, where there are any.
-    pub(crate) with_hosts: Option<Bytes>,
+    /// The page itself, where it is told something that it need not ask for.
+    told: Option<Bytes>,
+    /// The page for one who is signed in with a cookie, and is told so.
+    signed_in: Option<Bytes>,
 }
 
 impl Page {
-    pub(crate) fn new(config: &DashboardConfig) -> Self {
+    /// `replayed` is how long the recording is, and the time between its samples, where one is served.
+    pub(crate) fn new(config: &DashboardConfig, replayed: Option<(Duration, Duration)>) -> Self {
+        let known = attributes(config, replayed);
         Self {
             policy: HeaderValue::from_str(&policy(config)).expect("the configuration has checked each address"),
             may_be_framed: !config.frame_ancestors.is_empty(),
-            with_hosts: hostcast_dashboard::find("/")
-                .filter(|_| !config.hosts.is_empty())
-                .map(|page| name_hosts(page, config)),
+            told: tell(&known),
+            signed_in: tell(&(known + " data-signed-in")),
         }
+    }
+
+    /// The page itself, where it is not as it was built.
+    pub(crate) fn changed(&self, is_signed_in: bool) -> Option<&Bytes> {
+        if is_signed_in { self.signed_in.as_ref() } else { self.told.as_ref() }
     }
 }
 
 /// Everything comes from here, the stream included, but for the streams of hosts that the configuration names.
 fn policy(config: &DashboardConfig) -> String {
-    let mut policy = String::from("default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors ");
+    let mut policy = String::from("default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors ");
     if config.frame_ancestors.is_empty() {
         policy.push_str("'none'");
     } else {
@@ -52,8 +59,24 @@ fn policy(config: &DashboardConfig) -> String {
     policy
 }
 
-/// The page finds the addresses in its root element: it need not ask for them.
-fn name_hosts(page: &Asset, config: &DashboardConfig) -> Bytes {
+/// The page finds it in its root element: the addresses of the other hosts, and how much of a recording there is.
+fn attributes(config: &DashboardConfig, replayed: Option<(Duration, Duration)>) -> String {
+    let mut attributes = String::new();
+    if !config.hosts.is_empty() {
+        write!(attributes, " data-hosts=\"{}\"", config.hosts.join(" "))
+            .expect("a string takes all that is written to it");
+    }
+    if let Some((length, interval)) = replayed {
+        let (length, interval) = (length.as_millis(), interval.as_millis());
+        write!(attributes, " data-replay-ms=\"{length}\" data-interval-ms=\"{interval}\"")
+            .expect("a string takes all that is written to it");
+    }
+    attributes
+}
+
+/// The page with these attributes, if there are any.
+fn tell(attributes: &str) -> Option<Bytes> {
+    let page = hostcast_dashboard::find("/").filter(|_| !attributes.is_empty())?;
     let text = std::str::from_utf8(page.identity).expect("the page is text");
-    text.replacen("<html", &format!("<html data-hosts=\"{}\"", config.hosts.join(" ")), 1).into()
+    Some(text.replacen("<html", &format!("<html{attributes}"), 1).into())
 }

@@ -14,6 +14,7 @@ use crate::{
     history::Position,
     hub::Start,
     protocol::MetricFilter,
+    time::EXAMPLES as TIME_EXAMPLES,
 };
 
 /// How much of the past a client gets that does not say.
@@ -207,12 +208,8 @@ fn since(value: &str) -> Result<Since, String> {
     }
 }
 
-const TIME_EXAMPLES: &str = "2026-01-31T12:00:00Z (UTC) or 1769860800000 (Unix milliseconds)";
-
 fn time(value: &str) -> Result<SystemTime, String> {
-    let unix_ms = || SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(value.parse().ok()?));
-    let time = humantime::parse_rfc3339_weak(value).ok().or_else(unix_ms);
-    time.ok_or_else(|| format!("expected a time like {TIME_EXAMPLES}, not {value:?}"))
+    crate::time::parse(value).ok_or_else(|| format!("expected a time like {TIME_EXAMPLES}, not {value:?}"))
 }
 
 impl FromStr for Format {
@@ -280,6 +277,8 @@ mod tests {
         let at = |seconds| Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
         assert_eq!(start("last=5m"), (Start::Within(Duration::from_mins(5)), None, None));
         assert_eq!(start("since=1970-01-01T00:01:00Z"), (Start::All, at(60), None));
+        assert_eq!(start("since=1970-01-01T01:01:00+01:00").1, at(60), "an unescaped plus is a space");
+        assert_eq!(start("since=1970-01-01T01:01:00%2B01:00&until=1969-12-31T23:02:00-01:00").2, at(120));
         assert_eq!(start("since=60000&until=120000"), (Start::All, at(60), at(120)));
         assert!(matches!(start("since=0123456789abcdef:7").0, Start::After(Position { seq: 7, .. })));
         assert!(SamplesQuery::parse("last=5m&since=60000", &SPANS).is_err());

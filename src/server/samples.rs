@@ -215,7 +215,11 @@ impl Feed {
                     break;
                 }
                 self.cursor = item.next_seq();
-                if self.wants(item.time()) {
+                if let Item::Gap(gap, _) = item {
+                    if self.begun && self.wants(item.time()) {
+                        writer.gap(text, gap);
+                    }
+                } else if self.wants(item.time()) {
                     self.begin(&mut *writer, text);
                     let projection = self.projection(item.schema());
                     writer.item(text, item, projection);

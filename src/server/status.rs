@@ -6,13 +6,13 @@ use hyper::StatusCode;
 use serde::Serialize;
 use warp::reply::Response;
 
-use super::{Context, access::AccessReport, respond, stream::StreamReport};
+use super::{Context, Origin, access::AccessReport, respond, stream::StreamReport};
 use crate::{
     clock::{Now, process_cpu_time},
     collector,
     history::Epoch,
-    protocol::{Hello, HelloHost, MetricFilter},
-    sample::Series,
+    protocol::{Hello, HelloHost, MetricFilter, Replay},
+    sample::{Series, unix_ms},
     sampler::StatusReport,
 };
 
@@ -23,7 +23,11 @@ struct Status {
     epoch: Epoch,
     uptime_seconds: u64,
     process: Process,
-    sampler: Sampler,
+    /// `None` where a recording is served.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sampler: Option<Sampler>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replay: Option<Replayed>,
     /// What a sandbox keeps from us.
     hidden: Vec<String>,
     history: History,
@@ -31,8 +35,18 @@ struct Status {
     connections: Connections,
     access: AccessReport,
     reload: ReloadReport,
-    /// The configuration in force, as TOML.
-    config: String,
+    /// The configuration in force, as TOML; not of a replay, where half of it is about taking samples.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    config: Option<String>,
+}
+
+/// What of a recording is served.
+#[derive(Clone, Copy, Serialize)]
+struct Replayed {
+    #[serde(flatten)]
+    replay: Replay,
+    /// The moment that is shown.
+    time: u64,
 }
 
 /// What came of reading the configuration again.
@@ -102,6 +116,16 @@ pub(crate) fn status(context: &Arc<Context>) -> Response {
     let (oldest_seq, next_seq) = context.hub.bounds();
     let (open, refused_total) = context.connections.count();
     let (_, server) = Hello::protocol_and_server();
+    let ticks = match &context.origin {
+        Origin::Sampler(status) => Some(Sampler {
+            interval_ms: in_force.interval_ms(),
+            age_ms: status.age(now).as_millis() as u64,
+            report: status.report(),
+        }),
+        Origin::Replay(_) => None,
+    };
+    let time = context.hub.newest().map_or(0, |newest| unix_ms(newest.reading.time));
+    let replay = in_force.replay.map(|replay| Replayed { replay, time });
     respond::json(
         StatusCode::OK,
         &Status {
@@ -114,12 +138,10 @@ pub(crate) fn status(context: &Arc<Context>) -> Response {
                 cpu_seconds: (process_cpu_time().as_secs_f64() * 1e3).round() / 1e3,
                 resident_bytes: collector::own_resident_bytes(),
             },
-            sampler: Sampler {
-                interval_ms: in_force.interval_ms(),
-                age_ms: context.sampler.age(now).as_millis() as u64,
-                report: context.sampler.report(),
-            },
-            hidden: collector::hidden(),
+            sampler: ticks,
+            replay,
+            // From a recording nothing is hidden that was not when it was made.
+            hidden: if replay.is_some() { Vec::new() } else { collector::hidden() },
             history: History {
                 samples,
                 bytes,
@@ -137,7 +159,7 @@ pub(crate) fn status(context: &Arc<Context>) -> Response {
             connections: Connections { open, refused_total },
             access: context.access.report(),
             reload: context.reload_report(),
-            config: in_force.text.clone(),
+            config: in_force.replay.is_none().then(|| in_force.text.clone()),
         },
     )
 }
@@ -146,14 +168,18 @@ pub(crate) fn status(context: &Arc<Context>) -> Response {
 struct Health {
     status: &'static str,
     /// Time since the last tick.
-    age_ms: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    age_ms: Option<u64>,
 }
 
-/// `/healthz`: 200 while the sampler ticks, 503 otherwise.
+/// `/healthz`: 200 while the sampler ticks, 503 otherwise. A replay has none, and is well as long as it answers.
 pub(crate) fn health(context: &Arc<Context>) -> Response {
     let now = Now::read();
-    let age_ms = context.sampler.age(now).as_millis() as u64;
-    if context.sampler.is_fresh(now) {
+    let Origin::Sampler(sampler) = &context.origin else {
+        return respond::json(StatusCode::OK, &Health { status: "replay", age_ms: None });
+    };
+    let age_ms = Some(sampler.age(now).as_millis() as u64);
+    if sampler.is_fresh(now) {
         respond::json(StatusCode::OK, &Health { status: "ok", age_ms })
     } else {
         respond::json(StatusCode::SERVICE_UNAVAILABLE, &Health { status: "stalled", age_ms })

@@ -90,8 +90,8 @@ pub(crate) struct Live {
     pub(crate) next_seq: u64,
     /// The whole WebSocket frame.
     pub(crate) frame: Bytes,
-    /// What its values stand for.
-    pub(crate) schema: Arc<Schema>,
+    /// What its values stand for; `None` is a gap.
+    pub(crate) schema: Option<Arc<Schema>>,
 }
 
 /// What comes after a position.
@@ -165,7 +165,10 @@ impl View {
         }
         let bytes_a_sample =
             state.live.back().map_or(0, |live| live.frame.len() as u64 / (live.next_seq - live.first_seq));
-        if waiting > 1 && waiting * bytes_a_sample > self.common.max_backlog.load(Ordering::Relaxed) {
+        let max_backlog = self.common.max_backlog.load(Ordering::Relaxed);
+        // What never was in this ring does not wait.
+        let is_too_much = |waiting: u64| waiting > 1 && waiting * bytes_a_sample > max_backlog;
+        if is_too_much(waiting) && is_too_much(self.hub.count_from(seq) as u64) {
             return Next::Dropped { resume_at: next_seq };
         }
         let found = Batch::from(&self.hub, self.wishes.buckets, seq, 1);
@@ -190,7 +193,8 @@ impl View {
         let mut text = Vec::with_capacity(state.live.back().map_or(1024, |live| live.frame.len() + 64));
         item.message(state.projections.of(item.schema(), &self.wishes), &mut text);
         self.common.encodings.fetch_add(1, Ordering::Relaxed);
-        let (frame, schema) = (self.frame(&text), Arc::clone(item.schema()));
+        let schema = (!matches!(item, Item::Gap(..))).then(|| Arc::clone(item.schema()));
+        let frame = self.frame(&text);
         Live { first_seq, next_seq: item.next_seq(), frame, schema }
     }
 
@@ -239,7 +243,16 @@ impl View {
         text.extend_from_slice(br#"{"type":"history","samples":["#);
         // Where the text of each sample that is in it ends.
         let mut ends = Vec::new();
-        for item in &run.items {
+        // A gap is a message of its own, before the samples behind it.
+        let (gap, items) = match &run.items[..] {
+            [Item::Gap(gap, _), behind @ ..] => (Some(*gap), behind),
+            items => (None, items),
+        };
+        let first_seq = run.items.first().filter(|_| gap.is_some()).map_or(run.first_seq, Item::next_seq);
+        for item in items {
+            if let Item::Gap(..) = item {
+                break;
+            }
             let same_schema = schema.as_ref().is_some_and(|schema| schema.revision == item.schema().revision);
             if self.wishes.encoding == Encoding::Compact && !same_schema {
                 break;
@@ -252,7 +265,7 @@ impl View {
             if text.len() + TAIL.len() > max_bytes && !ends.is_empty() {
                 text.truncate(before);
                 if self.wishes.buckets.is_none() {
-                    align(&mut ends, run.first_seq);
+                    align(&mut ends, first_seq);
                 }
                 text.truncate(*ends.last().unwrap_or(&before));
                 break;
@@ -260,14 +273,14 @@ impl View {
             ends.push(text.len());
         }
         self.common.encodings.fetch_add(ends.len() as u64, Ordering::Relaxed);
-        let last = ends.len().checked_sub(1).map(|last| &run.items[last]);
+        let last = ends.len().checked_sub(1).map(|last| &items[last]);
         // Json goes on over a change of the schema: what holds behind the chunk is that of its last sample.
         let schema = last.map(|last| Arc::clone(last.schema())).or(schema);
-        let next_seq = last.map_or(run.first_seq, Item::next_seq);
-        let complete = run.reaches_newest && ends.len() == run.items.len();
+        let next_seq = last.map_or(first_seq, Item::next_seq);
+        let complete = run.reaches_newest && ends.len() == items.len();
         text.extend_from_slice(if complete { br#"],"complete":true}"# } else { TAIL });
         let frame = self.common.alive.count(self.frame(&text));
-        Chunk { frame, schema, lost: run.lost, next_seq, complete, as_of }
+        Chunk { frame, schema, lost: run.lost, gap, next_seq, complete, as_of }
     }
 
     /// The `schema` message: of this schema in compact, where the order of values depends on it; of

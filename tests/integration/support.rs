@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 mod account;
+mod authority;
 mod clock;
 mod daemon;
 mod feed;
@@ -13,10 +14,12 @@ mod random;
 mod raw;
 pub(crate) mod recorder;
 mod scene;
+mod terminal;
 mod wire;
 
 pub(crate) use self::{
     account::Account,
+    authority::Authority,
     clock::Clock,
     daemon::{TestDaemon, program},
     feed::{Feed, Heard},
@@ -26,6 +29,7 @@ pub(crate) use self::{
     random::Random,
     raw::{Raw, opcode},
     scene::Scene,
+    terminal::Terminal,
     wire::{Address, PATIENCE, Wire},
 };
 

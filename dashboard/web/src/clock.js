@@ -11,13 +11,24 @@ const SET_BACK_MS = 10_000;
 export class HostClock {
   /** @type {number[]} */
   #offsets = [];
+  #speed;
+  #end;
+
+  /**
+   * @param {number} [speed]  how fast the host's time goes; that of a recording may stand, or run
+   * @param {number} [end]  Unix time at which it stops
+   */
+  constructor(speed = 1, end = Infinity) {
+    this.#speed = speed;
+    this.#end = end;
+  }
 
   /**
    * @param {number} hostMs  Unix time that a message was stamped with
    * @param {number} localMs  a clock of this page that never goes back
    */
   observe(hostMs, localMs) {
-    const offset = hostMs - localMs;
+    const offset = hostMs - this.#speed * localMs;
     if (offset < Math.max(...this.#offsets) - SET_BACK_MS) {
       this.#offsets = [];
     }
@@ -33,6 +44,8 @@ export class HostClock {
    * @returns {number} Unix milliseconds, NaN before the first message
    */
   now(localMs) {
-    return this.#offsets.length === 0 ? NaN : localMs + Math.max(...this.#offsets);
+    return this.#offsets.length === 0
+      ? NaN
+      : Math.min(this.#end, this.#speed * localMs + Math.max(...this.#offsets));
   }
 }

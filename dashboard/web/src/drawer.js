@@ -3,9 +3,17 @@
  */
 
 import { byId, element } from "./dom.js";
-import { bytes, duration, text } from "./units.js";
+import { bytes, duration, text, zonedTime } from "./units.js";
 
 const EVERY_MS = 2000;
+
+/** What to say where asking again would change nothing. @type {Record<number, string>} */
+const REFUSALS = {
+  401: "The daemon does not know this page's token any more. Load the page again to sign in with another.",
+  403:
+    "This page's token may read the samples, and not what the daemon tells of itself: it has not the scope “status”. " +
+    "One that has is made with: hostcast token add NAME --scope read --scope status",
+};
 
 export class Drawer {
   #base;
@@ -29,6 +37,10 @@ export class Drawer {
     clearTimeout(this.#timer);
     try {
       const answer = await fetch(new URL("api/v1/status", this.#base), { cache: "no-store" });
+      if (REFUSALS[answer.status]) {
+        this.#body.replaceChildren(element("p", { text: REFUSALS[answer.status] }));
+        return;
+      }
       if (!answer.ok) {
         throw new Error(`the daemon answers ${answer.status}`);
       }
@@ -42,7 +54,7 @@ export class Drawer {
   }
 
   /** @param {any} status  of this daemon's version or of another's: what is not there is left out */
-  #draw({ server, uptime_seconds, process = {}, sampler = {}, history = {}, stream = {}, connections = {}, config }) {
+  #draw({ server, uptime_seconds, process = {}, sampler = {}, history = {}, stream = {}, connections = {}, config, replay }) {
     const cpuShare = process.cpu_seconds / Math.max(1, uptime_seconds);
     this.#body.replaceChildren(
       group("Cost", [
@@ -52,7 +64,12 @@ export class Drawer {
         ["Memory", text(bytes(process.resident_bytes ?? NaN))],
         ["Last tick", `${number(sampler.tick_us / 1000, 2)} ms`],
       ]),
-      group("Sampling", [
+      replay ? group("Replay", [
+        ["From", zonedTime(replay.from)],
+        ["To", zonedTime(replay.to)],
+        ["Shown", zonedTime(replay.time)],
+        ["History", `${number(history.samples)} samples, ${text(bytes(history.bytes ?? NaN))}`],
+      ]) : group("Sampling", [
         ["Interval", `${number(sampler.interval_ms / 1000, 3)} s`],
         ["Ticks", number(sampler.ticks)],
         ["Missed, held up", number(sampler.missed_late)],
@@ -65,8 +82,10 @@ export class Drawer {
         ["Dropped for slow ones", number(stream.samples_dropped)],
         ["Connections", `${number(connections.open)} open, ${number(connections.refused_total)} refused`],
       ]),
-      element("h3", { text: "Collectors" }),
-      element("ul", { class: "collectors" }, (sampler.collectors ?? []).map(collector)),
+      ...(replay ? [] : [
+        element("h3", { text: "Collectors" }),
+        element("ul", { class: "collectors" }, (sampler.collectors ?? []).map(collector)),
+      ]),
     );
     if (typeof config === "string") {
       // The same element stays, so that a selection in it does, too.

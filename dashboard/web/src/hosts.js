@@ -7,6 +7,7 @@ import { Connection } from "./connection.js";
 import { element, setText } from "./dom.js";
 import { readingOf } from "./lines.js";
 import { interfacesOf } from "./panels.js";
+import { replayClock } from "./replay.js";
 import { named, physicalInterfaces, plain } from "./selection.js";
 import { Sparkline } from "./sparkline.js";
 import { stateOf, STATE_TEXT } from "./state.js";
@@ -91,6 +92,9 @@ class HostRow {
       wishes: WISHES,
       resumeFrom: () => this.#store.position(),
       onMessage: (message) => {
+        if (message.type === "hello" && message.replay) {
+          this.#clock = replayClock(message.replay);
+        }
         const time = this.#store.take(message);
         if (!Number.isNaN(time)) {
           this.#clock.observe(time, performance.now());
@@ -113,7 +117,7 @@ class HostRow {
   draw() {
     const { rows, columns, intervalMs, lastTime, hello } = this.#store;
     const now = this.#clock.now(performance.now());
-    const state = stateOf(this.#phase, Math.max(0, now - lastTime), intervalMs);
+    const state = hello?.replay && this.#phase === "live" ? "replay" : stateOf(this.#phase, Math.max(0, now - lastTime), intervalMs);
     this.root.dataset.state = state;
     setText(this.#state, STATE_TEXT[state]);
     if (hello) {

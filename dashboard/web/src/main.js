@@ -14,6 +14,7 @@ import { Hosts } from "./hosts.js";
 import { Loop } from "./loop.js";
 import { forgetColors } from "./palette.js";
 import { RawPanel } from "./raw.js";
+import { replayClock, replayedMs } from "./replay.js";
 import { Sections } from "./sections.js";
 import { Shown } from "./shown.js";
 import { patience, pausedText } from "./state.js";
@@ -33,10 +34,12 @@ document.documentElement.toggleAttribute("data-kiosk", query.has("kiosk"));
 document.documentElement.toggleAttribute("data-alone", only !== null);
 
 const home = new URL("./", location.href).href;
-const store = new Store();
-const clock = new HostClock();
+const replayed = replayedMs(document.documentElement.dataset);
+const store = new Store(replayed ?? undefined);
+let clock = new HostClock();
 const shown = new Shown();
-shown.span = Controls.recallSpan();
+// Of a recording all is shown first, whatever was chosen for what is live.
+shown.span = replayed === null ? Controls.recallSpan() : "all";
 shown.read(location.hash);
 // The daemon writes them into the page that it serves. A link may name one of these and no other.
 const others = (document.documentElement.dataset.hosts ?? "").split(" ").filter(Boolean);
@@ -46,9 +49,10 @@ if (!others.includes(shown.host)) {
 const base = shown.host || home;
 
 /** @type {import("./panel.js").Scene} */
-const scene = { store, shown, waiting: [], look: 0 };
+const scene = { store, shown, waiting: [], look: 0, refresh: () => loop.refresh() };
 let textsAt = -Infinity;
 let everything = false;
+let isPublished = true;
 
 const loop = new Loop(draw, () => sections.pixelMs);
 const status = new Status(store);
@@ -84,6 +88,7 @@ shown.onCursor = () => {
 
 const connection = new Connection({
   page: base,
+  past: replayed === null ? undefined : `${replayed}ms`,
   resumeFrom: () => store.position(),
   onMessage: receive,
   onLink(link) {
@@ -139,6 +144,10 @@ function refresh() {
  */
 function receive(message, text) {
   raw.add(text);
+  if (message.type === "hello" && message.replay) {
+    clock = replayClock(message.replay);
+  }
+  const wasEmpty = store.rows.samples === 0;
   const time = store.take(message);
   if (!Number.isNaN(time)) {
     clock.observe(time, performance.now());
@@ -148,12 +157,20 @@ function receive(message, text) {
   } else if (message.type === "notice") {
     status.tell(`The daemon says: ${message.reason.replaceAll("_", " ")}.`);
   }
-  publishPosition();
-  loop.invalidate();
+  if (isPublished) {
+    isPublished = false;
+    queueMicrotask(publishPosition);
+  }
+  if (message.type === "schema" || (wasEmpty && store.rows.samples > 0)) {
+    refresh();
+  } else {
+    loop.invalidate();
+  }
 }
 
-/** For tests and for whoever looks with the browser's inspector. */
+/** For tests and for whoever looks with the browser's inspector. Once for messages that are read together. */
 function publishPosition() {
+  isPublished = true;
   const { dataset } = document.documentElement;
   dataset.epoch = store.epoch;
   dataset.lastSeq = Number.isNaN(store.lastSeq) ? "" : String(store.lastSeq);
@@ -175,16 +192,18 @@ function choose(url) {
   location.reload();
 }
 
+/** @returns {boolean} whether that was all */
 function draw() {
   const now = hostNow();
   const at = performance.now();
   const texts = everything || at - textsAt >= TEXTS_MS;
   textsAt = texts ? at : textsAt;
-  const overdue = now - store.lastTime > patience(store.intervalMs);
+  // Where time goes faster, so does patience.
+  const overdue = now - store.lastTime > patience(store.intervalMs) * Math.max(1, store.hello?.replay?.speed ?? 1);
   scene.waiting = overdue ? [{ from: store.lastTime, to: now, reason: "waiting" }] : [];
 
   const view = shown.view(store.rows, now);
-  sections.draw(view, everything);
+  const isAll = sections.draw(view, everything);
   sections.tell(texts);
   tiles.draw(view, texts);
   hosts.draw();
@@ -196,4 +215,5 @@ function draw() {
     const isEmpty = store.rows.samples === 0;
     byId("waiting", HTMLElement).hidden = !isEmpty;
   }
+  return isAll;
 }

@@ -6,7 +6,8 @@
  * falls back to "not told".
  */
 
-export const SUBPROTOCOL = "hostcast.v1.compact";
+export const PROTOCOL = "hostcast.v1";
+export const SUBPROTOCOL = `${PROTOCOL}.compact`;
 
 /**
  * @typedef {{ name: string, os: string, kernel: string, cpus: number, bootId: string,
@@ -18,8 +19,10 @@ export const SUBPROTOCOL = "hostcast.v1.compact";
  * @typedef {{ seq: number, time: number, elapsedMs: number, values: number[],
  *   missed: Missed | null }} Sample  a missing value is NaN
  *
+ * @typedef {{ from: number, to: number, speed: number }} Replay  times in Unix ms; a speed of 0 is
+ *   that of a recording which is there at once
  * @typedef {{ type: "hello", protocol: string, server: string, host: Host, epoch: string,
- *   intervalMs: number, heartbeatMs: number }} Hello
+ *   intervalMs: number, heartbeatMs: number, replay: Replay | null }} Hello
  * @typedef {{ type: "schema", revision: number, series: Series[] }} Schema
  * @typedef {{ type: "history", samples: Sample[], complete: boolean }} History
  * @typedef {{ type: "sample", sample: Sample }} Live
@@ -51,6 +54,7 @@ export function decode(text) {
         epoch: string(fields.epoch),
         intervalMs: positive(fields.interval_ms) ?? 1000,
         heartbeatMs: positive(fields.heartbeat_ms) ?? 15_000,
+        replay: fields.replay ? replay(object(fields.replay)) : null,
       };
     case "schema":
       return {
@@ -118,6 +122,12 @@ function host(value) {
     labels: strings(fields.labels),
   };
 }
+
+/**
+ * @param {Record<string, unknown>} fields
+ * @returns {Replay}
+ */
+const replay = (fields) => ({ from: number(fields.from), to: number(fields.to), speed: positive(fields.speed) ?? 0 });
 
 /**
  * @param {unknown} value

@@ -8,9 +8,13 @@ const REASONS = {
   evicted: "lost: they were gone before this page came back",
   slow: "lost: this page did not read fast enough",
   missing: "lost on the way",
+  down: "not recorded: the recorder was not running",
+  no_space: "not recorded: the recorder could not write",
+  damaged: "the recording cannot be read there",
   late: "not taken: the daemon was held up",
   suspended: "not taken: the host was suspended",
   clock: "the host's clock was set back",
+  clock_forward: "the host's clock was set forward",
   waiting: "nothing has come since",
 };
 

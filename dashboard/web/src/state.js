@@ -1,8 +1,8 @@
 /**
- * The five things a viewer needs to know about the connection, and the words for them.
+ * The six things a viewer needs to know about the connection, and the words for them.
  */
 
-/** @typedef {"connecting" | "live" | "reconnecting" | "stale" | "ended"} State */
+/** @typedef {"connecting" | "live" | "reconnecting" | "stale" | "ended" | "replay"} State */
 
 /** Two samples overdue are a stall; below this a slow network alone explains it. */
 const LEAST_STALE_MS = 3000;
@@ -14,6 +14,7 @@ export const STATE_TEXT = {
   reconnecting: "Reconnecting",
   stale: "Stale",
   ended: "Ended",
+  replay: "Replay",
 };
 
 /**

@@ -4,7 +4,8 @@
 
 import { byId, element, setText } from "./dom.js";
 import { readingOf } from "./lines.js";
-import { plain } from "./selection.js";
+import { replayTitle, replayedText } from "./replay.js";
+import { inNaturalOrder, plain } from "./selection.js";
 import { ageText, stateOf, STATE_TEXT } from "./state.js";
 import { bytes, duration, percent, text, zonedTime } from "./units.js";
 
@@ -42,13 +43,18 @@ export class Status {
   constructor(store) {
     this.#store = store;
     this.#bannerAction.addEventListener("click", () => location.reload());
+    // Only for who points at it: what the browser needs for the names of zones takes it 10 ms to load.
+    this.#age.addEventListener("pointerenter", () => {
+      const { lastTime } = this.#store;
+      this.#age.title = Number.isNaN(lastTime) ? "" : `newest sample: ${zonedTime(lastTime)}`;
+    });
   }
 
   /** @param {Link} link */
   setLink(link) {
     this.#link = link;
     if (link.phase === "ended") {
-      this.#bannerAction.textContent = "Try again";
+      this.#bannerAction.textContent = link.remedy ?? "Try again";
       this.#say(`The stream has ended: ${link.detail}.`, true);
     }
   }
@@ -69,7 +75,8 @@ export class Status {
    * @param {boolean} isHeld  whether the picture stands still
    */
   draw(now, isHeld) {
-    const { lastTime } = this.#store;
+    const { lastTime, hello } = this.#store;
+    const replay = hello?.replay;
     const age = Math.max(0, now - lastTime);
     const state = this.stateAt(now);
     if (state !== this.#pill.dataset.state) {
@@ -78,16 +85,19 @@ export class Status {
       setText(this.#announcer, `Connection: ${STATE_TEXT[state].toLowerCase()}`);
     }
     document.documentElement.toggleAttribute("data-paused", isHeld);
-    setText(this.#pillText, STATE_TEXT[state]);
-    setText(this.#age, ageText(age, this.#store.intervalMs));
-    this.#age.title = Number.isNaN(lastTime) ? "" : `newest sample: ${zonedTime(lastTime)}`;
+    setText(this.#pillText, replay && state === "replay" ? replayTitle(replay) : STATE_TEXT[state]);
+    setText(this.#age, replay ? replayedText(replay, now) : ageText(age, this.#store.intervalMs));
     this.#age.dataset.value = Number.isNaN(age) ? "" : String(Math.round(age));
     this.#drawFacts();
   }
 
   /** @param {number} now */
   stateAt(now) {
-    return stateOf(this.#link.phase, Math.max(0, now - this.#store.lastTime), this.#store.intervalMs);
+    const { hello, lastTime, intervalMs } = this.#store;
+    // What is of another time is never live, and cannot be late.
+    return hello?.replay && this.#link.phase === "live"
+      ? "replay"
+      : stateOf(this.#link.phase, Math.max(0, now - lastTime), intervalMs);
   }
 
   /** The host's name, labels and title, which change only with a `hello`. */
@@ -99,7 +109,7 @@ export class Status {
     const { name, labels } = hello.host;
     this.#compareVersions(hello.server);
     setText(byId("host-name", HTMLElement), name || "unnamed host");
-    document.title = `${name} · hostcast`;
+    document.title = `${name} · ${hello.replay ? "replay · " : ""}hostcast`;
     const list = byId("host-labels", HTMLElement);
     const entries = Object.entries(labels);
     list.replaceChildren(
@@ -143,7 +153,7 @@ export class Status {
    */
   #compareVersions(server) {
     const daemon = server.split("/")[1] ?? "";
-    const order = new Intl.Collator("en", { numeric: true }).compare(daemon, PAGE_VERSION);
+    const order = inNaturalOrder(daemon, PAGE_VERSION);
     if (PAGE_VERSION !== "" && order !== 0) {
       const what = order > 0 ? "newer" : "older";
       this.#bannerAction.textContent = "Reload";

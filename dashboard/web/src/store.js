@@ -13,12 +13,16 @@ import { Rows } from "./rows.js";
  */
 
 export const HELD_MS = 3_600_000;
-/** An hour at the shortest interval that there is. */
-const MAX_ROWS = 36_000;
+/** More than an hour at the shortest interval that there is: of a recording, a day at one second. */
+export const MAX_ROWS = 90_000;
 /** A host with very many series is held for less than an hour: this many values take 96 MiB. */
 const MAX_VALUES = 12 * 1024 ** 2;
 
+/** Clocks are slewed by less than this between two samples; what is more was a step. */
+const CLOCK_STEP_MS = 2000;
+
 export class Store {
+  #heldMs;
   /** @type {Hello | null} */
   hello = null;
   intervalMs = 1000;
@@ -52,6 +56,11 @@ export class Store {
    */
   #openGap = null;
 
+  /** @param {number} [heldMs]  how much of the past is kept */
+  constructor(heldMs = HELD_MS) {
+    this.#heldMs = heldMs;
+  }
+
   /**
    * @param {import("./protocol.js").Message} message
    * @returns {number} the host's time, where the message is of this very moment; NaN otherwise
@@ -67,7 +76,8 @@ export class Store {
       case "history":
         message.samples.forEach((sample) => this.append(sample));
         this.changes += 1;
-        break;
+        // The moment of a recording is that of its newest sample.
+        return this.hello?.replay ? this.lastTime : NaN;
       case "gap":
         this.noteGap(message);
         break;
@@ -98,7 +108,7 @@ export class Store {
   setInterval(intervalMs) {
     this.intervalMs = intervalMs;
     const most = Math.min(MAX_ROWS, MAX_VALUES / Math.max(1, this.#order.length));
-    this.rows.setCapacity(Math.floor(Math.min(most, Math.max(60, Math.ceil(HELD_MS / intervalMs)))));
+    this.rows.setCapacity(Math.floor(Math.min(most, Math.max(60, Math.ceil(this.#heldMs / intervalMs)))));
   }
 
   /** @param {import("./protocol.js").Series[]} series */
@@ -138,6 +148,9 @@ export class Store {
       this.#markGap(sample.missed.reason);
     } else if (sample.seq > this.lastSeq + 1) {
       this.#markGap("missing");
+    }
+    if (sample.time - this.lastTime > sample.elapsedMs + CLOCK_STEP_MS) {
+      this.#markGap("clock_forward");
     }
     if (sample.time <= this.lastTime) {
       // The host's clock was set back: what was drawn from there on has no place any more.

@@ -61,6 +61,7 @@ impl Writer for Csv {
                 text.extend(format!(",{}", bucket.samples).bytes());
                 self.cells(text, &bucket.schema, &[&bucket.mean, &bucket.min, &bucket.max]);
             }
+            Item::Gap(..) => return,
         }
         text.extend_from_slice(b"\r\n");
     }

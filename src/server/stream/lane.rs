@@ -49,6 +49,8 @@ pub(crate) struct Settings {
     pub(crate) stall_timeout: Duration,
     /// When a subscriber that is sent away may try again; it spreads that with jitter.
     pub(crate) retry_ms: u64,
+    /// Whether time stands where the newest sample is.
+    pub(crate) is_replay: bool,
 }
 
 impl Settings {
@@ -348,7 +350,9 @@ impl Worker {
     }
 
     fn heartbeat(&self) -> Bytes {
-        let message = Heartbeat { seq: self.hub.next_seq() - 1, time: unix_ms(SystemTime::now()) };
+        let newest = self.hub.newest().filter(|_| self.settings.is_replay);
+        let time = newest.map_or_else(SystemTime::now, |newest| newest.reading.time);
+        let message = Heartbeat { seq: self.hub.next_seq() - 1, time: unix_ms(time) };
         frame::text(&Message::Heartbeat(message).to_text())
     }
 

@@ -119,6 +119,7 @@ impl Scene {
                             oldest_seq: joined.oldest_seq,
                             next_seq: joined.next_seq,
                             heartbeat_ms: 1,
+                            replay: None,
                         });
                         let (slot, view) = (connections.admit(None).unwrap(), Arc::clone(&self.view));
                         unfinished.push(subscribers.len());

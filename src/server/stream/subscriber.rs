@@ -219,10 +219,12 @@ impl Subscriber {
         match self.view.live(self.cursor) {
             Next::NotYet => return false,
             Next::Frame(live) => {
-                self.queue_schema(&live.schema);
+                if let Some(schema) = &live.schema {
+                    self.queue_schema(schema);
+                    stats.add_samples(1);
+                }
                 self.cursor = live.next_seq;
                 self.queue(live.frame, now);
-                stats.add_samples(1);
             }
             Next::Dropped { resume_at } => {
                 self.queue_gap(self.cursor, resume_at - 1, now, stats);
@@ -237,6 +239,10 @@ impl Subscriber {
         if let Some(lost) = &chunk.lost {
             self.queue_gap(*lost.start(), *lost.end(), now, stats);
             self.cursor = lost.end() + 1;
+        }
+        if let Some(gap) = &chunk.gap {
+            self.queue(frame::text(&Message::Gap(*gap).to_text()), now);
+            self.cursor = gap.to_seq.unwrap_or(gap.from_seq) + 1;
         }
         if let Some(schema) = &chunk.schema {
             self.queue_schema(schema);

@@ -21,7 +21,8 @@ fn come_round(streams: &Streams) {
 fn a_lane_that_hangs_is_noticed() {
     let hub = Hub::new(&HistoryConfig::default());
     let second = Duration::from_secs(1);
-    let settings = Settings { heartbeat: second, ping_interval: second, stall_timeout: second, retry_ms: 1 };
+    let settings =
+        Settings { heartbeat: second, ping_interval: second, stall_timeout: second, retry_ms: 1, is_replay: false };
     let streams = Streams::start(&hub, &settings, &OnDeath::new(|last_words| panic!("{last_words}"))).unwrap();
     come_round(&streams);
     come_round(&streams);

@@ -15,7 +15,7 @@ use std::{
 
 use bytes::Bytes;
 
-use crate::sample::Schema;
+use crate::{hub::Gap, sample::Schema};
 
 /// What is kept for a crowd, of all views together: three times the default history of an ordinary host in json.
 const MAX_KEPT_BYTES: usize = 8 << 20;
@@ -36,6 +36,8 @@ pub(crate) struct Chunk {
     pub(crate) schema: Option<Arc<Schema>>,
     /// What left the ring before it could be read.
     pub(crate) lost: Option<RangeInclusive<u64>>,
+    /// What a recording lacks right before the first sample here.
+    pub(crate) gap: Option<Gap>,
     /// The sample after the last one here.
     pub(crate) next_seq: u64,
     /// Whether nothing newer had been taken.
@@ -190,7 +192,7 @@ mod tests {
 
     fn chunk(next_seq: u64, bytes: usize) -> Chunk {
         let frame = Bytes::from(vec![0; bytes]);
-        Chunk { frame, schema: None, lost: None, next_seq, complete: false, as_of: 0 }
+        Chunk { frame, schema: None, lost: None, gap: None, next_seq, complete: false, as_of: 0 }
     }
 
     #[test]
@@ -227,7 +229,7 @@ mod tests {
         chunks.reader_comes();
         let end = |as_of| {
             let frame = Bytes::from_static(b"end");
-            Chunk { frame, schema: None, lost: None, next_seq: as_of, complete: true, as_of }
+            Chunk { frame, schema: None, lost: None, gap: None, next_seq: as_of, complete: true, as_of }
         };
         chunks.share(1, chunk(16, 40));
         chunks.share(16, end(20));
