@@ -3,7 +3,6 @@
 use std::{fmt::Write as _, time::Duration};
 
 use bytes::Bytes;
-use hostcast_dashboard::Asset;
 use hyper::header::HeaderValue;
 
 use crate::config::DashboardConfig;
@@ -15,8 +14,15 @@ pub(crate) struct Page {
     pub(crate) policy: HeaderValue,
     /// Whether other pages may show it in a frame.
     pub(crate) may_be_framed: bool,
+<<<<<<< HEAD
+    /// The page itself, where it is not as it was built.
+    plain: Option<Bytes>,
+    /// The page for one who is signed in with a cookie, and may sign out.
+    signed_in: Option<Bytes>,
+=======
     /// The page itself, where it is told something that it need not ask for.
     pub(crate) told: Option<Bytes>,
+>>>>>>> main
 }
 
 impl Page {
@@ -25,16 +31,26 @@ impl Page {
         Self {
             policy: HeaderValue::from_str(&policy(config)).expect("the configuration has checked each address"),
             may_be_framed: !config.frame_ancestors.is_empty(),
+<<<<<<< HEAD
+            plain: (!config.hosts.is_empty()).then(|| with_attributes(&hosts(config))).flatten(),
+            signed_in: with_attributes(&(hosts(config) + " data-signed-in")),
+=======
             told: hostcast_dashboard::find("/")
                 .filter(|_| !config.hosts.is_empty() || replayed.is_some())
                 .map(|page| tell(page, config, replayed)),
+>>>>>>> main
         }
+    }
+
+    /// The page itself, where it is not as it was built.
+    pub(crate) fn changed(&self, is_signed_in: bool) -> Option<&Bytes> {
+        if is_signed_in { self.signed_in.as_ref() } else { self.plain.as_ref() }
     }
 }
 
 /// Everything comes from here, the stream included, but for the streams of hosts that the configuration names.
 fn policy(config: &DashboardConfig) -> String {
-    let mut policy = String::from("default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors ");
+    let mut policy = String::from("default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors ");
     if config.frame_ancestors.is_empty() {
         policy.push_str("'none'");
     } else {
@@ -53,6 +69,17 @@ fn policy(config: &DashboardConfig) -> String {
     policy
 }
 
+<<<<<<< HEAD
+/// The page finds the addresses in its root element: it need not ask for them.
+fn hosts(config: &DashboardConfig) -> String {
+    if config.hosts.is_empty() { String::new() } else { format!(" data-hosts=\"{}\"", config.hosts.join(" ")) }
+}
+
+fn with_attributes(attributes: &str) -> Option<Bytes> {
+    let page = hostcast_dashboard::find("/")?;
+    let text = std::str::from_utf8(page.identity).expect("the page is text");
+    Some(text.replacen("<html", &format!("<html{attributes}"), 1).into())
+=======
 /// The page finds it in its root element: the addresses of the other hosts, and how much of a recording there is.
 fn tell(page: &Asset, config: &DashboardConfig, replayed: Option<(Duration, Duration)>) -> Bytes {
     let text = std::str::from_utf8(page.identity).expect("the page is text");
@@ -66,4 +93,5 @@ fn tell(page: &Asset, config: &DashboardConfig, replayed: Option<(Duration, Dura
             .expect("a string takes all that is written to it");
     }
     text.replacen("<html", &root, 1).into()
+>>>>>>> main
 }

@@ -22,5 +22,6 @@ await import("./tests/delivery.js");
 await import("./tests/strangers.js");
 await import("./tests/access.js");
 await import("./tests/webservers.js");
+await import("./tests/replay.js");
 
 after(closeBrowser);

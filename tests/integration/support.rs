@@ -3,6 +3,8 @@
 use std::io::Write as _;
 
 mod account;
+mod authority;
+mod clock;
 mod daemon;
 mod feed;
 mod http;
@@ -10,11 +12,14 @@ mod pour;
 mod proxy;
 mod random;
 mod raw;
+pub(crate) mod recorder;
 mod scene;
 mod wire;
 
 pub(crate) use self::{
     account::Account,
+    authority::Authority,
+    clock::Clock,
     daemon::{TestDaemon, program},
     feed::{Feed, Heard},
     http::{Http, Response},

@@ -19,6 +19,7 @@ import { decode, PROTOCOL } from "./protocol.js";
  * @property {() => number} now  milliseconds, never going back
  * @property {(ms: number, then: () => void) => () => void} after  returns its own cancelling
  * @property {() => number} random
+ * @property {() => boolean} isHidden  whether nobody can see the page
  * @property {() => Promise<number>} entrance  the status by which the server lets nobody in, 0 if it does or cannot
  *   be reached: a browser does not tell why a handshake failed
  */
@@ -44,6 +45,13 @@ const CONNECT_TIMEOUT_MS = 10_000;
 
 /** A connection that held this long was a good one: the next loss starts from short waits again. */
 const STEADY_MS = 5_000;
+
+/**
+ * While nobody can see the page its samples are read this many at once: most of what a message costs is that the page
+ * wakes up and turns to it.
+ */
+const READ_AT_ONCE = 16;
+const SAMPLE = '{"type":"sample"';
 
 /**
  * A browser does not show why a handshake failed. A refused resume position (400) looks like a
@@ -80,6 +88,8 @@ export class Connection {
 
   /** @type {Socket | null} */
   #socket = null;
+  /** Samples that came while nobody could see the page. @type {string[]} */
+  #unread = [];
   #cancelTimer = () => {};
   #waiting = false;
   #heardAt = 0;
@@ -118,6 +128,7 @@ export class Connection {
 
   /** The network came back, or somebody looks at the page again: do not sit out a wait. */
   wake() {
+    this.#read();
     if (this.#waiting) {
       this.#open();
     } else if (this.#socket) {
@@ -148,6 +159,18 @@ export class Connection {
   /** @param {string} text */
   #receive(text) {
     this.#heardAt = this.#around.now();
+    this.#unread.push(text);
+    if (!this.#around.isHidden() || !text.startsWith(SAMPLE) || this.#unread.length >= READ_AT_ONCE) {
+      this.#read();
+    }
+  }
+
+  #read() {
+    this.#unread.splice(0).forEach((text) => this.#take(text));
+  }
+
+  /** @param {string} text */
+  #take(text) {
     const message = decode(text);
     if (message.type === "hello" && message.protocol !== "" && message.protocol !== PROTOCOL) {
       this.#giveUp();
@@ -202,6 +225,7 @@ export class Connection {
    * @param {string} reason
    */
   #lost(code, reason) {
+    this.#read();
     this.#cancelTimer();
     this.#socket = null;
     const final = FINAL_CODES.get(code);

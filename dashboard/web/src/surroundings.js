@@ -17,6 +17,7 @@ export function browser(base) {
       return () => clearTimeout(timer);
     },
     random: Math.random,
+    isHidden: () => document.hidden,
     async entrance() {
       try {
         // What whoever may read the stream may ask for, too.

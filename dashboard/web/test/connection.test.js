@@ -16,12 +16,15 @@ class Bench {
   time = 0;
   /** @type {string | null} */
   position = null;
+  isHidden = false;
+  /** The numbers of the samples that were passed on. @type {number[]} */
+  taken = [];
 
   constructor() {
     this.connection = new Connection({
       page: "http://host:7117/prefix/",
       resumeFrom: () => this.position,
-      onMessage: () => {},
+      onMessage: (message) => message.type === "sample" && this.taken.push(message.sample.seq),
       onLink: (link) => {
         this.phases.push(link.phase);
         this.detail = link.detail;
@@ -39,6 +42,7 @@ class Bench {
           return () => (this.timers = this.timers.filter((one) => one !== timer));
         },
         random: () => 0.5,
+        isHidden: () => this.isHidden,
         entrance: async () => this.entrance,
       },
     });
@@ -205,4 +209,34 @@ test("a daemon that speaks another protocol is not listened to", () => {
   assert.ok(bench.socket.closed);
   bench.wait(100_000);
   assert.equal(bench.sockets.length, 1);
+});
+
+test("while nobody can see the page samples are read together, and none is lost or late for anybody", () => {
+  const bench = new Bench();
+  bench.accept();
+  let seq = 0;
+  const sample = () => bench.say({ type: "sample", seq: (seq += 1), time: seq, values: [] });
+  const all = () => Array.from({ length: seq }, (_, at) => at + 1);
+  sample();
+  assert.deepEqual(bench.taken, all(), "somebody looks: at once");
+
+  bench.isHidden = true;
+  for (let at = 0; at < 100; at += 1) {
+    sample();
+    assert.ok(seq - bench.taken.length < 16, "what waits is bounded");
+  }
+  assert.ok(bench.taken.length < seq, "some wait");
+  bench.say({ type: "gap", epoch: "a", from_seq: 1, to_seq: 2, reason: "slow" });
+  assert.deepEqual(bench.taken, all(), "whatever else comes finds them read");
+
+  sample();
+  bench.isHidden = false;
+  bench.connection.wake();
+  assert.deepEqual(bench.taken, all(), "as does who looks again");
+
+  bench.isHidden = true;
+  sample();
+  bench.hangUp(1006);
+  assert.deepEqual(bench.taken, all(), "and a resume knows where it stands");
+  assert.deepEqual(bench.phases.at(-1), "reconnecting");
 });

@@ -146,6 +146,56 @@ test("a browser is asked for a token once, and keeps no more than a cookie that 
   assert.deepEqual(await attack(other, daemon.url), NOTHING);
 });
 
+test("a page of another origin signs nobody out, and frames nothing", async (t) => {
+  const tokens = new Tokens();
+  const secret = tokens.add("wall");
+  const daemon = await daemonFor(t, { more: tokens.settings });
+  const page = await pageOf(t, daemon.url);
+  await page.getByLabel("Token").fill(secret);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.waitForFunction(() => document.documentElement.dataset.state === "live");
+
+  const other = await page.context().newPage();
+  const site = await foreignSite(t);
+  await other.goto(site);
+  await other.evaluate((target) => {
+    const form = document.createElement("form");
+    form.method = "post";
+    form.action = `${target}sign-out`;
+    document.body.append(form);
+    form.submit();
+  }, daemon.url);
+  await other.getByText("a page of another origin asks").waitFor();
+  await other.goto(site);
+  const framed = await other.evaluate(async (target) => {
+    const frame = document.createElement("iframe");
+    const loaded = new Promise((resolve) => (frame.onload = resolve));
+    frame.src = target;
+    document.body.append(frame);
+    await loaded;
+    // What the browser shows instead is of no origin either, so that only its own page could be read.
+    return frame.contentDocument === null;
+  }, daemon.url);
+  assert.ok(framed);
+  const frame = other.frames().find((candidate) => candidate !== other.mainFrame());
+  assert.doesNotMatch((await frame?.content()) ?? "", /hostcast/);
+
+  await page.reload();
+  await page.waitForFunction(() => document.documentElement.dataset.state === "live");
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.getByLabel("Token").waitFor();
+  assert.deepEqual(await page.context().cookies(), []);
+  await page.reload();
+  await page.getByLabel("Token").waitFor();
+});
+
+test("who needs no token is shown no way out", async (t) => {
+  const daemon = await daemonFor(t);
+  const page = await pageOf(t, daemon.url);
+  await page.waitForFunction(() => document.documentElement.dataset.state === "live");
+  assert.ok(await page.getByRole("button", { name: "Sign out" }).isHidden());
+});
+
 /** @param {string} url */
 async function epoch(url) {
   const status = /** @type {{ epoch: string }} */ (await (await fetch(new URL("api/v1/status", url))).json());
