@@ -200,6 +200,7 @@ impl Lines {
             }
             Event::Sample(sample) => {
                 progress.samples.fetch_add(1, Relaxed);
+                progress.newest.store(sample.time, Relaxed);
                 self.introduce(batch);
                 // The client yields no sample before the hello.
                 let Some(epoch) = self.epoch else { return };

@@ -150,51 +150,6 @@ fn requests_may_be_sent_before_the_answers_are_read() {
     assert_eq!(paths.map(|_| http.response("GET").status), [200, 404, 200, 200]);
 }
 
-<<<<<<< HEAD
-/// Where the page's script is.
-fn script(page: &Response) -> String {
-    let start = page.text().find("assets/").expect("the page has files");
-    page.text()[start..].split('"').next().unwrap().to_owned()
-}
-
-#[test]
-fn the_dashboard_is_inside_and_asks_nobody_else() {
-    let daemon = TestDaemon::start();
-    let mut http = daemon.http();
-    let page = http.get("/");
-    assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
-    let policy = page.header("content-security-policy").unwrap();
-    assert!(policy.contains("default-src 'self'") && policy.contains("frame-ancestors 'none'"), "{policy}");
-    assert_eq!(page.header("x-content-type-options"), Some("nosniff"));
-    assert_eq!(page.header("cache-control"), Some("no-cache"), "a new version shows at the next load");
-    let asset = http.get(&format!("/{}", script(&page)));
-    assert_eq!(asset.status, 200);
-    assert_eq!(asset.header("cache-control"), Some("public, max-age=31536000, immutable"));
-}
-
-#[test]
-fn the_dashboard_may_reach_and_be_framed_by_just_those_whom_the_configuration_names() {
-    let config = "[dashboard]\nhosts = [\"https://b.example:7117/prefix/\", \"http://10.0.0.3:7117/\"]\n\
-                  frame_ancestors = [\"https://wiki.example\"]\n";
-    let daemon = TestDaemon::with(config);
-    let page = daemon.http().get("/");
-    assert_eq!(
-        page.header("content-security-policy").unwrap(),
-        "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors https://wiki.example; \
-         connect-src 'self' https://b.example:7117 wss://b.example:7117 http://10.0.0.3:7117 ws://10.0.0.3:7117"
-    );
-    assert_eq!(page.header("x-frame-options"), None, "it would forbid what the policy allows");
-    assert!(page.text().contains("<html data-hosts=\"https://b.example:7117/prefix/ http://10.0.0.3:7117/\" "));
-    let script = script(&page);
-    assert_eq!(daemon.http().get(&format!("/{script}")).status, 200);
-
-    let plain = TestDaemon::start().http().get("/");
-    assert_eq!(plain.header("x-frame-options"), Some("DENY"));
-    assert!(!plain.text().contains("data-hosts"));
-}
-
-=======
->>>>>>> main
 #[test]
 fn the_status_shows_the_configuration_in_force() {
     let daemon = TestDaemon::with("[sampler]\ninterval = \"100ms\"\n[labels]\nsite = \"fra1\"\n");

@@ -44,3 +44,4 @@ mod system;
 mod tls;
 mod tokens;
 mod units;
+mod watch;

@@ -14,6 +14,7 @@ mod random;
 mod raw;
 pub(crate) mod recorder;
 mod scene;
+mod terminal;
 mod wire;
 
 pub(crate) use self::{
@@ -28,6 +29,7 @@ pub(crate) use self::{
     random::Random,
     raw::{Raw, opcode},
     scene::Scene,
+    terminal::Terminal,
     wire::{Address, PATIENCE, Wire},
 };
 
