@@ -52,7 +52,8 @@ pub(crate) fn accept(
         context.hub.join(query.start).map_err(|error| Problem::parameter("since", error))?;
     }
     let chosen = encoding.unwrap_or(Encoding::Json);
-    let compression = deflate::negotiate(headers).filter(|_| context.in_force.get().compression.is_for(caller.is_local()));
+    let compression =
+        deflate::negotiate(headers).filter(|_| context.in_force.get().compression.is_for(caller.is_local()));
     let is_compressed = compression.is_some();
     let wishes = Wishes { encoding: chosen, metrics: query.metrics, buckets: query.buckets, is_compressed };
     let view = context.views.get(wishes);

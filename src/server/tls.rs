@@ -58,12 +58,7 @@ impl Tls {
     }
 
     /// The opening handshake; `None` where the client did not make one in the time that it has for a request's head.
-    pub(super) async fn handshake(
-        &self,
-        io: TcpStream,
-        context: &Context,
-        line: Line,
-    ) -> Option<TlsStream<TcpStream>> {
+    pub(super) async fn handshake(&self, io: TcpStream, context: &Context, line: Line) -> Option<TlsStream<TcpStream>> {
         let mut stopping = context.stopping.subscribe();
         let handshake = timeout(context.in_force.get().header_timeout, self.shake(io));
         let shaken = tokio::select! {
