@@ -17,6 +17,7 @@ fn main() -> ExitCode {
         Command::Check(args) => check(args).map(|()| ExitCode::SUCCESS),
         Command::Completions(args) => print(&args.script()).map(|()| ExitCode::SUCCESS),
         Command::Record(args) => args.run().map_err(|error| Failure::new(&error)),
+        Command::Watch(args) => args.run().map_err(|error| Failure::new(&error)),
         Command::Export(args) => args.run().map_err(|error| Failure::new(&error)),
         Command::Replay(args) => args.run(),
         Command::Verify(args) => args.run().map_err(|error| Failure::new(&error)),

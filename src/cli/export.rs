@@ -1,7 +1,7 @@
 //! `hostcast export`
 
 use std::{
-    io::{self, BufWriter, IsTerminal as _, Write as _},
+    io::{self, BufWriter, Write as _},
     path::PathBuf,
     process::ExitCode,
     time::Duration,
@@ -55,7 +55,7 @@ impl Written {
             Self::Csv => Ok(Format::Csv),
             Self::Ndjson => Ok(Format::Ndjson),
             #[cfg(feature = "parquet")]
-            Self::Parquet if io::stdout().is_terminal() => {
+            Self::Parquet if io::IsTerminal::is_terminal(&io::stdout()) => {
                 Err(io::Error::other("Parquet is nothing for a terminal: send it to a file, with > or |"))
             }
             #[cfg(feature = "parquet")]

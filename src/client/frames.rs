@@ -25,6 +25,8 @@ pub(super) enum Incoming {
 
 /// A message beyond this is not one of ours. A schema of 10,000 series has 3 MiB.
 const MAX_MESSAGE: usize = 16 << 20;
+/// History comes in pieces of 64 KiB.
+const USUAL_MESSAGE: usize = 66 << 10;
 /// A buffer that is larger is given back as soon as it is empty.
 const KEPT_CAPACITY: usize = 1 << 10;
 
@@ -49,9 +51,12 @@ impl Decoder {
     /// Takes what has arrived, and appends what it completes.
     pub(super) fn feed(&mut self, bytes: &[u8], incoming: &mut Vec<Incoming>) -> Result<(), Lost> {
         self.buffer.extend_from_slice(bytes);
-        let mut done = 0;
+        let (mut done, mut due) = (0, 0);
         while let Some(header) = Header::parse(&self.buffer[done..])? {
-            let Some(payload) = self.buffer.get(done + header.start..done + header.end) else { break };
+            let Some(payload) = self.buffer.get(done + header.start..done + header.end) else {
+                due = header.end;
+                break;
+            };
             let message = &mut self.message;
             match (header.opcode, header.is_final) {
                 (TEXT, true) if message.is_none() => incoming.push(Incoming::Text(payload.to_vec())),
@@ -80,6 +85,8 @@ impl Decoder {
             done += header.end;
         }
         self.buffer.drain(..done);
+        // Otherwise it would come to twice that, in steps. Nothing is promised to whoever announces more than we send.
+        self.buffer.reserve_exact(due.min(USUAL_MESSAGE).saturating_sub(self.buffer.len()));
         if self.buffer.is_empty() && self.buffer.capacity() > KEPT_CAPACITY {
             self.buffer = Vec::new();
         }

@@ -7,6 +7,8 @@
 
 mod access;
 mod architecture;
+mod attacks;
+mod certificates;
 mod client;
 mod clients;
 mod cloud;
@@ -22,6 +24,7 @@ mod http;
 mod limits;
 mod operate;
 mod page;
+mod proxies;
 mod record;
 mod reload;
 mod replay;
@@ -42,3 +45,4 @@ mod system;
 mod tls;
 mod tokens;
 mod units;
+mod watch;

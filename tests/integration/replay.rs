@@ -10,9 +10,9 @@ use std::{
 use hostcast::protocol::{Gap, GapReason, Message, WireSample, WireValues};
 use serde_json::{Value, json};
 
-use crate::{
-    record::{Recorder, lines},
-    support::{Address, Feed, Http, SUBPROTOCOLS, TestDaemon, eventually, program},
+use crate::support::{
+    Address, Feed, Http, SUBPROTOCOLS, TestDaemon, eventually, program,
+    recorder::{Recorder, lines},
 };
 
 /// A replay on a port that the kernel chose; killed when it is dropped.
