@@ -2,9 +2,11 @@
 
 mod export;
 mod outcome;
+mod reach;
 mod record;
 mod replay;
 mod verify;
+mod watch;
 
 use std::{env, path::PathBuf};
 
@@ -17,6 +19,7 @@ pub use self::{
     record::RecordArgs,
     replay::ReplayArgs,
     verify::VerifyArgs,
+    watch::WatchArgs,
 };
 use crate::{
     config::{Flag, Source},
@@ -47,6 +50,9 @@ pub enum Command {
     /// Follow daemons elsewhere and keep what they stream
     #[command(after_help = record::HELP)]
     Record(RecordArgs),
+    /// Show what daemons elsewhere stream, in a terminal or as lines
+    #[command(after_help = watch::HELP)]
+    Watch(WatchArgs),
     /// Tell whether a recording is whole
     #[command(after_help = verify::HELP)]
     Verify(VerifyArgs),
@@ -200,6 +206,7 @@ const HELP: &str = "\
 Examples:
   hostcast serve                       sample this host, dashboard at http://127.0.0.1:7117/
   hostcast check                       is the configuration right?
+  hostcast watch web-1 web-2           what are these hosts doing?
   hostcast record web-1 -o recording   keep what the daemon on web-1 streams
   hostcast verify recording            is anything missing in it?
   hostcast replay recording            look at it, at http://127.0.0.1:7118/

@@ -29,8 +29,8 @@ pub(crate) mod web;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
-pub(crate) use base_path::Place;
 pub use base_path::BasePath;
+pub(crate) use base_path::Place;
 pub use dashboard::DashboardConfig;
 pub use duration::{format_duration, parse_duration};
 pub use proxies::TrustedProxy;

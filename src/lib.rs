@@ -9,12 +9,12 @@
 //! - [`protocol`] is what goes over the wire, [`server`] sends it.
 //! - [`daemon`] composes all of that, and stops it; [`signals`] tells it when.
 //! - [`client`] is the other end: it dials out to a daemon elsewhere and follows it; [`recording`] keeps what it hears,
-//!   and [`replay`] serves that like a daemon.
+//!   [`watch`] shows it, and [`replay`] serves what was kept like a daemon.
 //!
 //! Around them: [`cli`] is what may be typed, [`config`] what the daemon is told to do, [`logging`]
 //! where events go, [`token`] who may read, [`service`] the service manager, [`clock`] what time it is, [`time`] how
 //! people write that, [`descriptors`] how many connections fit, [`vital`] the threads that must not die. `websocket` is
-//! what both ends name the same. `sync` and `fuzzing` let the tests in.
+//! what both ends name the same, `units` how people read numbers. `sync` and `fuzzing` let the tests in.
 
 pub mod bucket;
 pub mod cli;
@@ -43,5 +43,7 @@ pub mod signals;
 mod sync;
 pub mod time;
 pub mod token;
+mod units;
 pub mod vital;
+pub mod watch;
 mod websocket;

@@ -9,10 +9,11 @@ use std::{
 use tracing::{Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{Registry, fmt, fmt::MakeWriter, layer::SubscriberExt as _, reload};
 
-pub use self::writer::Log;
 use self::writer::Queue;
+pub use self::{board::Board, writer::Log};
 use crate::config::LogLevel;
 
+mod board;
 mod writer;
 
 /// Starts logging to stderr. Call it once; keep what it returns until the program ends.

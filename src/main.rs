@@ -10,6 +10,11 @@ use hostcast::{
     service::{Inherited, ServiceManager},
 };
 
+/// Chosen by measurement: see docs/performance.md, "The allocator".
+#[cfg(feature = "jemalloc")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Serve(args) => serve(args).map(|()| ExitCode::SUCCESS),
@@ -17,6 +22,7 @@ fn main() -> ExitCode {
         Command::Check(args) => check(args).map(|()| ExitCode::SUCCESS),
         Command::Completions(args) => print(&args.script()).map(|()| ExitCode::SUCCESS),
         Command::Record(args) => args.run().map_err(|error| Failure::new(&error)),
+        Command::Watch(args) => args.run().map_err(|error| Failure::new(&error)),
         Command::Export(args) => args.run().map_err(|error| Failure::new(&error)),
         Command::Replay(args) => args.run(),
         Command::Verify(args) => args.run().map_err(|error| Failure::new(&error)),

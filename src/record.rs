@@ -5,7 +5,12 @@
 //! nothing, lines wait in memory until it is spent. Then the hosts are left alone, because their daemons hold the
 //! samples too; when the disk takes lines again, each is resumed where its recording ends.
 
-use std::{io, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    io,
+    path::PathBuf,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
 
 use tokio::{runtime, sync::Semaphore, task::JoinSet, time::interval};
 use tracing::{error, info};
@@ -13,17 +18,21 @@ use tracing::{error, info};
 use self::{
     disk::Disk,
     host::{Shared, follow},
+    live::Live,
     progress::Progress,
 };
 use crate::{
     client::{Builder, Refused},
     descriptors,
+    logging::Board,
     recording::{FolderName, Retention, Rotation},
     signals::Orders,
 };
 
 mod disk;
 mod host;
+mod live;
+mod names;
 mod progress;
 
 /// What to record, and how.
@@ -35,6 +44,8 @@ pub struct Recording {
     pub output: Output,
     /// How many bytes of lines may wait in memory while the disk takes none, of all hosts together.
     pub buffer: u32,
+    /// Where to show how it goes as it goes; otherwise the log tells it, a line a minute.
+    pub board: Option<Board>,
 }
 
 /// Where lines go.
@@ -86,10 +97,13 @@ enum HostEnded {
 
 /// Names are asked for by threads; a thousand hosts need not have one each.
 const RESOLVERS: usize = 16;
-/// How many hosts read their past at a time. One that stands still gives up its turn when its silence is noticed.
-const READERS_OF_THE_PAST: usize = 16;
+/// How many hosts read their past at a time. One that stands still gives up its turn when its silence is noticed. What
+/// the others are sent meanwhile waits in their sockets, so that more at a time would hardly be sooner.
+const READERS_OF_THE_PAST: usize = 8;
 /// How often the log tells how it goes, and old parts are removed.
 const TELL_EVERY: Duration = Duration::from_mins(1);
+/// How often that is shown on a terminal.
+const SHOW_EVERY: Duration = Duration::from_secs(1);
 
 /// Records until SIGTERM or SIGINT, or until no host is left.
 pub fn record(recording: Recording) -> Result<(), RecordError> {
@@ -107,10 +121,11 @@ pub fn record(recording: Recording) -> Result<(), RecordError> {
 }
 
 async fn run(recording: Recording, stopped: impl Future<Output = ()>) -> Result<(), RecordError> {
-    let Recording { hosts, output, buffer } = recording;
+    let Recording { hosts, output, buffer, board } = recording;
     let shared = Shared {
         budget: Arc::new(Semaphore::new(buffer as usize)),
         turns: Arc::new(Semaphore::new(READERS_OF_THE_PAST)),
+        names: Arc::default(),
     };
     let names: Vec<_> = hosts.iter().map(|(name, _)| name.clone()).collect();
     let progress = Arc::new(Progress::new(names.clone()));
@@ -124,18 +139,29 @@ async fn run(recording: Recording, stopped: impl Future<Output = ()>) -> Result<
     tokio::pin!(stopped);
     let mut tell = interval(TELL_EVERY);
     tell.tick().await;
+    let mut live = board.map(|board| (Live::new(Arc::clone(&progress)), board));
+    let mut show = interval(SHOW_EVERY);
     let mut last = None;
     let result = loop {
         tokio::select! {
             () = &mut stopped => break Ok(()),
             error = disk.failed() => break Err(RecordError::Stdout(error)),
+            _ = show.tick(), if live.is_some() => {
+                if let Some((live, board)) = &mut live {
+                    live.show(board);
+                }
+            }
             _ = tell.tick() => {
-                progress.tell();
+                // On a terminal it is there to be seen all the time.
+                if live.is_none() {
+                    progress.tell();
+                }
                 disk.handle().retire();
             }
             ended = tasks.join_next() => match ended {
                 Some(Ok((index, ended))) => {
                     error!("{}: {ended}; it is not recorded any more", names[index]);
+                    progress.hosts[index].is_over.store(true, Relaxed);
                     last = Some((names[index].clone(), ended.to_string()));
                 }
                 Some(Err(panicked)) => error!("a task has died: {panicked}"),
@@ -149,6 +175,9 @@ async fn run(recording: Recording, stopped: impl Future<Output = ()>) -> Result<
     tasks.shutdown().await;
     // What was received is written before the end.
     disk.finish().await;
+    if let Some((live, board)) = &mut live {
+        live.show(board);
+    }
     progress.tell();
     result
 }

@@ -25,6 +25,8 @@ pub(super) enum Incoming {
 
 /// A message beyond this is not one of ours. A schema of 10,000 series has 3 MiB.
 const MAX_MESSAGE: usize = 16 << 20;
+/// History comes in pieces of 64 KiB.
+const USUAL_MESSAGE: usize = 66 << 10;
 /// A buffer that is larger is given back as soon as it is empty.
 const KEPT_CAPACITY: usize = 1 << 10;
 
@@ -49,11 +51,23 @@ impl Decoder {
     /// Takes what has arrived, and appends what it completes.
     pub(super) fn feed(&mut self, bytes: &[u8], incoming: &mut Vec<Incoming>) -> Result<(), Lost> {
         self.buffer.extend_from_slice(bytes);
-        let mut done = 0;
+        let (mut done, mut due) = (0, 0);
         while let Some(header) = Header::parse(&self.buffer[done..])? {
-            let Some(payload) = self.buffer.get(done + header.start..done + header.end) else { break };
+            let Some(payload) = self.buffer.get(done + header.start..done + header.end) else {
+                due = header.end;
+                break;
+            };
             let message = &mut self.message;
             match (header.opcode, header.is_final) {
+                // Moved, not copied.
+                (TEXT, true) if message.is_none() && payload.len() > KEPT_CAPACITY => {
+                    let rest = self.buffer.split_off(done + header.end);
+                    let mut text = std::mem::replace(&mut self.buffer, rest);
+                    text.drain(..done + header.start);
+                    incoming.push(Incoming::Text(text));
+                    done = 0;
+                    continue;
+                }
                 (TEXT, true) if message.is_none() => incoming.push(Incoming::Text(payload.to_vec())),
                 (TEXT, false) if message.is_none() => *message = Some(payload.to_vec()),
                 (CONTINUATION, is_final) => {
@@ -80,10 +94,22 @@ impl Decoder {
             done += header.end;
         }
         self.buffer.drain(..done);
+        // Otherwise it would come to twice that, in steps. Nothing is promised to whoever announces more than we send.
+        if self.buffer.len() > KEPT_CAPACITY {
+            self.buffer.reserve_exact(due.min(USUAL_MESSAGE).saturating_sub(self.buffer.len()));
+        }
         if self.buffer.is_empty() && self.buffer.capacity() > KEPT_CAPACITY {
             self.buffer = Vec::new();
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+impl Decoder {
+    /// How many bytes it has room for.
+    pub(super) fn held(&self) -> usize {
+        self.buffer.capacity()
     }
 }
 

@@ -49,7 +49,10 @@ impl FromStr for BasePath {
             return Err(format!("expected {rule}, or \"\", found {}", quoted(text)));
         }
         if text != format!("/{inner}") {
-            return Err(format!("expected a path like \"/hostcast\", found {}; did you mean \"/{inner}\"?", quoted(text)));
+            return Err(format!(
+                "expected a path like \"/hostcast\", found {}; did you mean \"/{inner}\"?",
+                quoted(text)
+            ));
         }
         Ok(Self(text.to_owned()))
     }

@@ -3,8 +3,9 @@
 use std::{net::SocketAddr, time::Duration};
 
 use super::{
-    Auth, BasePath, CollectorsConfig, Compression, CpuConfig, DEFAULT_PORT, DiskConfig, FilesystemConfig, HistoryConfig, Limits,
-    Listen, LogConfig, LogLevel, NetworkConfig, Patterns, PlainConfig, SamplerConfig, ServerConfig,
+    Auth, BasePath, CollectorsConfig, Compression, CpuConfig, DEFAULT_PORT, DiskConfig, FilesystemConfig,
+    HistoryConfig, Limits, Listen, LogConfig, LogLevel, NetworkConfig, Patterns, PlainConfig, SamplerConfig,
+    ServerConfig,
 };
 
 impl Default for SamplerConfig {

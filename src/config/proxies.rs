@@ -39,9 +39,8 @@ impl FromStr for TrustedProxy {
         if text == "unix" {
             return Ok(Self::Unix);
         }
-        let wrong = || {
-            format!("expected an address like \"192.0.2.1\", \"10.0.0.0/8\" or \"unix\", found {}", quoted(text))
-        };
+        let wrong =
+            || format!("expected an address like \"192.0.2.1\", \"10.0.0.0/8\" or \"unix\", found {}", quoted(text));
         let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
         let address: IpAddr = address.parse().map_err(|_| wrong())?;
         if address.to_canonical() != address {
@@ -104,7 +103,8 @@ mod tests {
             assert_eq!(text.parse::<TrustedProxy>().unwrap().to_string(), text);
         }
         assert_eq!("192.0.2.1/32".parse::<TrustedProxy>().unwrap().to_string(), "192.0.2.1");
-        for wrong in ["", "proxy", "10.0.0.0/33", "::/129", "10.0.0.0/-1", "10.0.0.0/", "10.0.0.0:80", "[::1]", "Unix"] {
+        for wrong in ["", "proxy", "10.0.0.0/33", "::/129", "10.0.0.0/-1", "10.0.0.0/", "10.0.0.0:80", "[::1]", "Unix"]
+        {
             assert!(wrong.parse::<TrustedProxy>().is_err(), "{wrong}");
         }
     }
@@ -119,9 +119,8 @@ mod tests {
 
     #[test]
     fn a_network_holds_what_begins_like_it_and_nothing_else() {
-        let holds = |network: &str, peer: &str| {
-            network.parse::<TrustedProxy>().unwrap().is(Some(peer.parse().unwrap()))
-        };
+        let holds =
+            |network: &str, peer: &str| network.parse::<TrustedProxy>().unwrap().is(Some(peer.parse().unwrap()));
         assert!(holds("10.0.0.0/8", "10.255.255.255") && !holds("10.0.0.0/8", "11.0.0.0"));
         assert!(holds("192.168.0.128/25", "192.168.0.128") && !holds("192.168.0.128/25", "192.168.0.127"));
         assert!(holds("2001:db8::/33", "2001:db8:7fff::1") && !holds("2001:db8::/33", "2001:db8:8000::1"));

@@ -241,12 +241,19 @@ fn any_server() -> impl Strategy<Value = ServerConfig> {
     let tls = option::of((path(), path(), option::of(path())))
         .prop_map(|tls| tls.map(|(certificate, key, client_ca)| TlsConfig { certificate, key, client_ca }));
     let token_file = "/[a-z \"µ]{1,20}".prop_map(std::path::PathBuf::from);
-    let proxies =
-        vec(select(vec!["unix", "10.0.0.0/8", "192.0.2.1", "2001:db8::/33"]), 0..3)
-            .prop_map(|texts| texts.iter().map(|text| text.parse().unwrap()).collect());
+    let proxies = vec(select(vec!["unix", "10.0.0.0/8", "192.0.2.1", "2001:db8::/33"]), 0..3)
+        .prop_map(|texts| texts.iter().map(|text| text.parse().unwrap()).collect());
     let base_path = "((/[a-z0-9~-]{1,9}){1,3})?".prop_map(|text| text.parse().unwrap());
     let front = (proxies, base_path);
-    (listen, (auth, token_file, tls), (hosts, origins, front), millis(1_000, 60_000), millis(0, 300_000), compression, limits)
+    (
+        listen,
+        (auth, token_file, tls),
+        (hosts, origins, front),
+        millis(1_000, 60_000),
+        millis(0, 300_000),
+        compression,
+        limits,
+    )
         .prop_map(
             |(
                 listen,

@@ -2,7 +2,8 @@
 //! does not read stops nobody, and a disk that is full harms nobody.
 
 use std::{
-    io::{self, Write},
+    env,
+    io::{self, IsTerminal as _, Write},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -14,7 +15,10 @@ use std::{
 
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::LevelHandle;
+use super::{
+    LevelHandle,
+    board::{Board, Shown},
+};
 
 /// Lines that may wait.
 const QUEUE_LINES: usize = 1024;
@@ -22,15 +26,18 @@ const QUEUE_LINES: usize = 1024;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Takes lines from any thread and never waits.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(super) struct Queue {
     entries: SyncSender<Entry>,
     /// Lines that found no room and have not been told of.
     lost: Arc<AtomicU64>,
 }
 
+#[derive(Debug)]
 enum Entry {
     Line(Vec<u8>),
+    /// What is to stand below the lines.
+    Board(Vec<String>),
     /// To be dropped when every line before it was written.
     Mark(Sender<()>),
 }
@@ -51,9 +58,21 @@ impl Queue {
         thread::Builder::new().name("log".into()).stack_size(128 << 10).spawn(move || drain(&received, &lost, sink))?;
         Ok((queue.clone(), Log { queue: Some(queue), level: None }))
     }
+
+    /// Where there is no room, it is shown the next time.
+    pub(super) fn show(&self, lines: Vec<String>) {
+        let _ = self.entries.try_send(Entry::Board(lines));
+    }
 }
 
 impl Log {
+    /// A place below the log for what changes, where that is a terminal that can do it.
+    pub fn board(&self) -> Option<Board> {
+        let can_move = env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb");
+        let queue = self.queue.as_ref().filter(|_| can_move && io::stderr().is_terminal())?;
+        Some(Board(queue.clone()))
+    }
+
     /// Of a program that logs nothing.
     pub(super) fn none() -> Self {
         Self { queue: None, level: None }
@@ -72,18 +91,23 @@ impl Drop for Log {
 }
 
 fn drain(entries: &Receiver<Entry>, lost: &AtomicU64, mut sink: impl Write) {
+    let mut shown = Shown::default();
     for entry in entries {
         // Nobody is left to be told that a line could not be written.
         match entry {
             Entry::Line(line) => {
-                let _ = sink.write_all(&line);
+                let _ = shown.write_above(&line, &mut sink);
+            }
+            Entry::Board(lines) => {
+                let _ = shown.replace(lines, &mut sink);
             }
             Entry::Mark(mark) => drop(mark),
         }
         match lost.swap(0, Ordering::Relaxed) {
             0 => {}
             lines => {
-                let _ = writeln!(sink, "{lines} lines of the log were lost: they came faster than they were taken");
+                let line = format!("{lines} lines of the log were lost: they came faster than they were taken\n");
+                let _ = shown.write_above(line.as_bytes(), &mut sink);
             }
         }
     }

@@ -12,7 +12,7 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use super::{HostEnded, disk::DiskHandle, progress::HostProgress};
+use super::{HostEnded, disk::DiskHandle, names::Names, progress::HostProgress};
 use crate::{
     client::{Builder, Client, Event, Refused},
     protocol::{Epoch, Gap, Hello},
@@ -48,7 +48,7 @@ impl Batch {
 }
 
 /// No more lines than this are put together: what came while the disk was busy is written at once.
-const MAX_BATCH: usize = 64 << 10;
+const MAX_BATCH: usize = 16 << 10;
 
 /// How long the disk may take for a piece of the past before its host is left alone, whose daemon wants its pings answered.
 const PATIENCE_WITH_DISK: Duration = Duration::from_secs(10);
@@ -61,6 +61,8 @@ pub(super) struct Shared {
     /// So many hosts may read their past at a time: it comes in large pieces, and memory that a thousand hosts have
     /// used at once is not given back.
     pub(super) turns: Arc<Semaphore>,
+    /// The names of their series.
+    pub(super) names: Arc<Names>,
 }
 
 /// Follows one host until there is no use in it.
@@ -72,8 +74,8 @@ pub(super) async fn follow(
     shared: Shared,
     progress: &HostProgress,
 ) -> HostEnded {
-    let Shared { budget, turns } = shared;
-    let mut lines = Lines::new(index, name, turns);
+    let Shared { budget, turns, names } = shared;
+    let mut lines = Lines::new(index, name, turns, names);
     // What was missed since the recording ended was missed because nobody recorded.
     let mut blame = Reason::Down;
     loop {
@@ -123,7 +125,8 @@ struct Lines {
     head: Arc<[u8]>,
     /// Whether that is still to be recorded.
     is_new: bool,
-    columns: Columns,
+    columns: Arc<Columns>,
+    names: Arc<Names>,
     /// Why samples that are not there any more were not taken when they were.
     blame: Option<Reason>,
     turns: Arc<Semaphore>,
@@ -156,9 +159,10 @@ impl Turn {
 }
 
 impl Lines {
-    fn new(index: usize, name: FolderName, turns: Arc<Semaphore>) -> Self {
-        let (head, columns) = (Arc::default(), Columns::default());
-        Self { index, name, epoch: None, head, is_new: false, columns, blame: None, turns, turn: Turn::NotNeeded }
+    fn new(index: usize, name: FolderName, turns: Arc<Semaphore>, names: Arc<Names>) -> Self {
+        let (head, columns) = (Arc::default(), Arc::default());
+        let turn = Turn::NotNeeded;
+        Self { index, name, epoch: None, head, is_new: false, columns, names, blame: None, turns, turn }
     }
 
     /// What is there, as soon as there is something.
@@ -189,13 +193,14 @@ impl Lines {
                 self.hello(&hello);
                 self.turn = Turn::Wanted;
             }
-            Event::Schema(schema) => self.columns = Columns::from(&schema),
+            Event::Schema(schema) => self.columns = self.names.share(Columns::from(&schema)),
             Event::Gap(gap) => {
                 progress.gaps.fetch_add(1, Relaxed);
                 self.gap(gap, batch);
             }
             Event::Sample(sample) => {
                 progress.samples.fetch_add(1, Relaxed);
+                progress.newest.store(sample.time, Relaxed);
                 self.introduce(batch);
                 // The client yields no sample before the hello.
                 let Some(epoch) = self.epoch else { return };

@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, future::ready, sync::Arc};
 
-use hyper::{HeaderMap, Method, body::Bytes, upgrade::OnUpgrade};
+use hyper::{HeaderMap, Method, body::Bytes, header::AUTHORIZATION, upgrade::OnUpgrade};
 use warp::{
     Filter,
     filters::BoxedFilter,
@@ -12,7 +12,7 @@ use warp::{
 
 use super::{
     Context,
-    access::{SIGN_IN, SIGN_OUT},
+    access::{SIGN_IN, SIGN_OUT, sign_out},
     assets, handshake, problem,
     problem::Problem,
     query, samples,
@@ -42,7 +42,7 @@ pub(super) fn routes(context: &Arc<Context>) -> impl Filter<Extract = (Response,
         .unify()
         .or(sign_in(context))
         .unify()
-        .or(sign_out(context))
+        .or(exactly(SIGN_OUT).and(warp::method()).map(|method: Method| sign_out(&method)))
         .unify()
         .or(files(context))
         .unify()
@@ -91,11 +91,6 @@ fn sign_in(context: &Arc<Context>) -> BoxedFilter<(Response,)> {
         .boxed()
 }
 
-fn sign_out(context: &Arc<Context>) -> BoxedFilter<(Response,)> {
-    let context = Arc::clone(context);
-    exactly(SIGN_OUT).and(warp::method()).map(move |method: Method| context.access.sign_out(&method)).boxed()
-}
-
 /// This path, without a slash at its end.
 fn exactly(path: &'static str) -> BoxedFilter<()> {
     warp::path::full()
@@ -116,9 +111,13 @@ fn files(context: &Arc<Context>) -> BoxedFilter<(Response,)> {
     get_or_head()
         .and(warp::path::full())
         .and(warp::header::headers_cloned())
-        .and_then(move |path: FullPath, headers: HeaderMap| {
+        .and(warp::ext::get::<Visitor>())
+        .and_then(move |path: FullPath, headers: HeaderMap, visitor: Visitor| {
+            // By a token or by a cookie; only who has the latter can do without it.
+            let is_signed_in = visitor.caller.proof.is_some() && !headers.contains_key(AUTHORIZATION);
             let asset = hostcast_dashboard::find(path.as_str());
-            let answer = asset.map(|asset| assets::respond(&context.in_force.get().page, asset, &headers));
+            let page = &context.in_force.get().page;
+            let answer = asset.map(|asset| assets::respond(page, asset, &headers, is_signed_in));
             ready(answer.ok_or_else(warp::reject::not_found))
         })
         .boxed()

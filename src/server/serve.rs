@@ -5,10 +5,7 @@ use std::{
     fmt,
     net::IpAddr,
     pin::Pin,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::Ordering,
-    },
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
     task::{self, Poll},
 };
 

@@ -6,13 +6,17 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test, in helpers too")]
 
 mod access;
+mod allocator;
 mod architecture;
+mod attacks;
+mod certificates;
 mod client;
 mod clients;
 mod cloud;
 mod compression;
 mod config;
 mod examples;
+mod export;
 mod fairness;
 mod firewall;
 mod folded;
@@ -21,8 +25,10 @@ mod http;
 mod limits;
 mod operate;
 mod page;
+mod proxies;
 mod record;
 mod reload;
+mod replay;
 mod requests;
 mod resume;
 mod rfc6455;
@@ -40,3 +46,4 @@ mod system;
 mod tls;
 mod tokens;
 mod units;
+mod watch;

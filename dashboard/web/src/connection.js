@@ -4,11 +4,12 @@
  */
 
 import { Backoff } from "./backoff.js";
-import { decode } from "./protocol.js";
+import { decode, PROTOCOL } from "./protocol.js";
 
 /**
  * @typedef {import("./protocol.js").Message} Message
- * @typedef {{ phase: "connecting" | "live" | "reconnecting" | "ended", detail: string }} Link
+ * @typedef {{ phase: "connecting" | "live" | "reconnecting" | "ended", detail: string, remedy?: string }} Link
+ *   `remedy` is what loading the page again does about an end
  *
  * What a connection needs of a WebSocket; a test gives its own.
  * @typedef {Pick<WebSocket, "onopen" | "onmessage" | "onclose" | "close">} Socket
@@ -19,15 +20,21 @@ import { decode } from "./protocol.js";
  * @property {(ms: number, then: () => void) => () => void} after  returns its own cancelling
  * @property {() => number} random
  * @property {() => boolean} isHidden  whether nobody can see the page
- * @property {() => Promise<string | null>} refusal  why the server lets nobody in, null if it does or
- *   cannot be reached: a browser does not tell why a handshake failed
+ * @property {() => Promise<number>} entrance  the status by which the server lets nobody in, 0 if it does or cannot
+ *   be reached: a browser does not tell why a handshake failed
  */
 
-/** Codes by which the server says that trying again is no use. */
+const SIGNED_OUT = { detail: "access denied, the daemon asks for a token that it knows", remedy: "Sign in" };
+const KEPT_OUT = { detail: "access denied, the daemon does not let this page read", remedy: "Try again" };
+
+/** Codes by which the server says that trying again is no use: of HTTP, and of a close. */
 const FINAL_CODES = new Map([
-  [1008, "the server refused this client"],
-  [4401, "the server asks for credentials"],
-  [4403, "the server does not allow access"],
+  [401, SIGNED_OUT],
+  [403, KEPT_OUT],
+  [404, { detail: "the daemon has no feed of the version that this page reads", remedy: "Reload" }],
+  [1008, { detail: "the daemon refused this client", remedy: "Try again" }],
+  [4401, SIGNED_OUT],
+  [4403, KEPT_OUT],
 ]);
 
 /** What a browser reports where a connection broke without a close. */
@@ -165,6 +172,12 @@ export class Connection {
   /** @param {string} text */
   #take(text) {
     const message = decode(text);
+    if (message.type === "hello" && message.protocol !== "" && message.protocol !== PROTOCOL) {
+      this.#giveUp();
+      const detail = `the daemon speaks ${message.protocol}, and this page ${PROTOCOL}`;
+      this.#onLink({ phase: "ended", detail, remedy: "Reload" });
+      return;
+    }
     if (message.type === "hello") {
       this.#silenceLimitMs = 2 * message.heartbeatMs;
       this.#retryMs = null;
@@ -193,9 +206,18 @@ export class Connection {
       return;
     }
     // Its close event may be a minute away when the peer is gone: treat it as closed now.
-    socket.onopen = socket.onmessage = socket.onclose = null;
-    socket.close();
+    this.#giveUp();
     this.#lost(ABNORMAL, "");
+  }
+
+  #giveUp() {
+    this.#cancelTimer();
+    const socket = this.#socket;
+    this.#socket = null;
+    if (socket) {
+      socket.onopen = socket.onmessage = socket.onclose = null;
+      socket.close();
+    }
   }
 
   /**
@@ -208,7 +230,7 @@ export class Connection {
     this.#socket = null;
     const final = FINAL_CODES.get(code);
     if (final) {
-      this.#onLink({ phase: "ended", detail: reason ? `${final}: ${reason}` : final });
+      this.#onLink({ phase: "ended", ...final });
       return;
     }
     if (Number.isNaN(this.#openedAt)) {
@@ -225,11 +247,11 @@ export class Connection {
   }
 
   async #askWhy() {
-    const refusal = await this.#around.refusal();
-    if (refusal !== null && this.#waiting) {
+    const final = FINAL_CODES.get(await this.#around.entrance());
+    if (final && this.#waiting) {
       this.#cancelTimer();
       this.#waiting = false;
-      this.#onLink({ phase: "ended", detail: refusal });
+      this.#onLink({ phase: "ended", ...final });
     }
   }
 }

@@ -79,6 +79,13 @@ export class Sections {
     this.#absent.hidden = missing.length === 0;
   }
 
+  /** Has each chart take the size that it has at this moment. */
+  measure() {
+    for (const panel of this.#visible()) {
+      panel.measure();
+    }
+  }
+
   /** How much time the finest chart in sight shows with a pixel. */
   get pixelMs() {
     return this.#visible().reduce((least, panel) => Math.min(least, panel.pixelMs), Infinity);

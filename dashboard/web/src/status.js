@@ -54,7 +54,7 @@ export class Status {
   setLink(link) {
     this.#link = link;
     if (link.phase === "ended") {
-      this.#bannerAction.textContent = "Try again";
+      this.#bannerAction.textContent = link.remedy ?? "Try again";
       this.#say(`The stream has ended: ${link.detail}.`, true);
     }
   }

@@ -6,26 +6,21 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 
-use super::{Target, options::Options};
+use super::options::Options;
 use crate::{
+    cli::reach::{HostOptions, Reach, Target},
     client::{InvalidUrl, Url},
     recording::FolderName,
 };
 
 /// `[record]`
 #[derive(Debug, Default)]
-pub(super) struct Section {
+pub(in crate::cli) struct Section {
+    pub(in crate::cli) reach: Reach,
     pub(super) options: Options,
     hosts: BTreeMap<String, Host>,
-}
-
-/// What one host has of its own.
-#[derive(Clone, Debug, Default, Deserialize)]
-pub(super) struct HostOptions {
-    pub(super) token_file: Option<PathBuf>,
-    pub(super) metrics: Option<String>,
 }
 
 /// `name = "url"`, or `name = { url = "…", token_file = "…" }`
@@ -52,7 +47,7 @@ struct File {
 
 impl Section {
     /// Reads a file. An error names the file, the line where that is known, and what to do.
-    pub(super) fn read(path: &Path) -> Result<Self, String> {
+    pub(in crate::cli) fn read(path: &Path) -> Result<Self, String> {
         let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
         Self::parse(&text).map_err(|why| format!("{}{why}", path.display()))
     }
@@ -67,15 +62,18 @@ impl Section {
         let mut options = record.into_inner();
         let hosts = options.remove("hosts").map(toml::Value::try_into).transpose();
         let hosts = hosts.map_err(|error: toml::de::Error| format!(": record.hosts: {}", error.message()))?;
-        let options = options
-            .try_into()
-            .map_err(|error: toml::de::Error| format!(": record: {}", error.message().trim().replace('\n', " ")))?;
-        Ok(Self { options, hosts: hosts.unwrap_or_default() })
+        let (reach, options) = options.into_iter().partition(|(key, _)| Reach::KEYS.contains(&&**key));
+        Ok(Self { reach: read(reach)?, options: read(options)?, hosts: hosts.unwrap_or_default() })
     }
 
-    pub(super) fn targets(&self) -> Result<Vec<Target>, String> {
+    pub(in crate::cli) fn targets(&self) -> Result<Vec<Target>, String> {
         self.hosts.iter().map(|(name, host)| target(name, host)).collect()
     }
+}
+
+fn read<T: DeserializeOwned>(options: toml::Table) -> Result<T, String> {
+    let wrong = |error: toml::de::Error| format!(": record: {}", error.message().trim().replace('\n', " "));
+    options.try_into().map_err(wrong)
 }
 
 fn target(name: &str, host: &Host) -> Result<Target, String> {
@@ -130,6 +128,7 @@ mod tests {
         // As it is shipped, it says nothing: each default is that of the command.
         let shipped = Section::parse(include_str!("../../../config/record.toml")).unwrap();
         assert_eq!(format!("{:?}", shipped.options), format!("{:?}", Options::default()));
+        assert_eq!(format!("{:?}", shipped.reach), format!("{:?}", Reach::default()));
     }
 
     #[test]

@@ -6,7 +6,6 @@ use clap::Args;
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 use crate::{
-    client::{History, Tls},
     config::{LogLevel, parse_duration, parse_size},
     record::Output,
     recording::{Retention, Rotation},
@@ -19,25 +18,6 @@ pub(super) struct Options {
     /// The folder to record into, one folder for each host in it; - for the standard output
     #[arg(long, short, value_name = "DIR")]
     output: Option<PathBuf>,
-    /// How much of the past to begin with, where nothing is recorded yet: a duration, all or none [default: all]
-    #[arg(long, value_name = "DURATION", value_parser = history)]
-    #[serde(deserialize_with = "by_history")]
-    pub(super) since: Option<History>,
-    /// A file with a bearer token, read with each connection
-    #[arg(long, value_name = "FILE")]
-    pub(super) token_file: Option<PathBuf>,
-    /// Certificates of the authorities to trust behind wss://, instead of the system's
-    #[arg(long, value_name = "FILE")]
-    ca_file: Option<PathBuf>,
-    /// This client's certificates, for servers that ask for one
-    #[arg(long, value_name = "FILE")]
-    cert_file: Option<PathBuf>,
-    /// The key of that certificate
-    #[arg(long, value_name = "FILE")]
-    key_file: Option<PathBuf>,
-    /// Only series that begin with one of these, separated by commas
-    #[arg(long, value_name = "LIST")]
-    pub(super) metrics: Option<String>,
     /// When to begin a new part, counted from midnight, UTC [default: 24h]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     #[serde(deserialize_with = "by_duration")]
@@ -72,12 +52,6 @@ impl Options {
     pub(super) fn over(self, weaker: Self) -> Self {
         Self {
             output: self.output.or(weaker.output),
-            since: self.since.or(weaker.since),
-            token_file: self.token_file.or(weaker.token_file),
-            ca_file: self.ca_file.or(weaker.ca_file),
-            cert_file: self.cert_file.or(weaker.cert_file),
-            key_file: self.key_file.or(weaker.key_file),
-            metrics: self.metrics.or(weaker.metrics),
             rotate_every: self.rotate_every.or(weaker.rotate_every),
             rotate_size: self.rotate_size.or(weaker.rotate_size),
             keep: self.keep.or(weaker.keep),
@@ -99,26 +73,6 @@ impl Options {
         };
         Ok(Output::Folder { path, rotation, retention: Retention { age: self.keep, size: self.keep_size } })
     }
-
-    /// `None` where the system's authorities and no certificate of our own will do.
-    pub(super) fn tls(&self) -> Result<Option<Tls>, String> {
-        let identity = match (&self.cert_file, &self.key_file) {
-            (Some(chain), Some(key)) => Some((chain.as_path(), key.as_path())),
-            (None, None) => None,
-            _ => return Err("a certificate and its key go together: --cert-file and --key-file".into()),
-        };
-        let is_wanted = self.ca_file.is_some() || identity.is_some();
-        let tls = is_wanted.then(|| Tls::new(self.ca_file.as_deref(), identity));
-        tls.transpose().map_err(|error| error.to_string())
-    }
-}
-
-fn history(text: &str) -> Result<History, String> {
-    match text {
-        "all" => Ok(History::All),
-        "none" => Ok(History::None),
-        span => parse_duration(span).map(History::Last),
-    }
 }
 
 fn buffer(text: &str) -> Result<u32, String> {
@@ -138,10 +92,6 @@ fn by<'de, T, D: Deserializer<'de>>(
 ) -> Result<Option<T>, D::Error> {
     let text = String::deserialize(deserializer)?;
     parse(&text).map(Some).map_err(D::Error::custom)
-}
-
-fn by_history<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<History>, D::Error> {
-    by(deserializer, history)
 }
 
 fn by_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {

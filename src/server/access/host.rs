@@ -2,11 +2,7 @@
 
 use std::net::IpAddr;
 
-use hyper::{
-    HeaderMap, Request, StatusCode, Version,
-    header::HOST,
-    http::uri::Authority,
-};
+use hyper::{HeaderMap, Request, StatusCode, Version, header::HOST, http::uri::Authority};
 
 use super::{
     super::{problem::Problem, serve::Line},

@@ -146,10 +146,7 @@ fn through_a_proxy(line: Line, headers: &[(&str, &str)]) -> StatusCode {
 #[test]
 fn what_a_proxy_was_asked_by_is_compared_with_the_page_and_has_to_be_ours_as_well() {
     let asked = |forwarded: &str, origin: &str| {
-        through_a_proxy(
-            loopback(),
-            &[("host", "127.0.0.1:7117"), ("x-forwarded-host", forwarded), ("origin", origin)],
-        )
+        through_a_proxy(loopback(), &[("host", "127.0.0.1:7117"), ("x-forwarded-host", forwarded), ("origin", origin)])
     };
     assert_eq!(asked("monitor.example.com", "https://monitor.example.com"), StatusCode::OK);
     assert_eq!(asked("evil.example, monitor.example.com", "https://monitor.example.com"), StatusCode::OK);
