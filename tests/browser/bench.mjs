@@ -12,14 +12,12 @@
  *   HOSTCAST_BENCH_HEAP=10        minutes over which the heap is watched
  */
 
-import { readdirSync, readFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
-import path from "node:path";
-import { chromium } from "playwright-core";
+import { setTimeout as sleep } from "node:timers/promises";
 import { axeViolations } from "./harness/axe.js";
-import { closeBrowser, countDrawings, FLAGS, hide, PROGRAM, theBrowser } from "./harness/browser.js";
-import { ended, scratch, start } from "./harness/scratch.js";
+import { closeBrowser, countDrawings, hide, theBrowser } from "./harness/browser.js";
 import { simulatedHost } from "./harness/simulated.js";
+import { Watched } from "./harness/watched.js";
 
 const ROUNDS = Number(process.env.HOSTCAST_BENCH_ROUNDS ?? 5);
 const SECONDS = Number(process.env.HOSTCAST_BENCH_SECONDS ?? 15);
@@ -37,110 +35,9 @@ const BUSY_LOAD = 1;
 /** @type {Row[]} */
 const table = [];
 
-/** @param {number} ms */
-function sleep(ms) {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
 /** @param {number[]} values */
 function median(values) {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
-}
-
-let opened = 0;
-
-/**
- * A browser of its own with one page. While it is measured no debugger is attached: that would count each message of
- * the stream, too.
- */
-class Watched {
-  #child;
-  #address;
-  #pid = 0;
-
-  /**
-   * @param {import("node:child_process").ChildProcess} child
-   * @param {string} address
-   */
-  constructor(child, address) {
-    this.#child = child;
-    this.#address = address;
-  }
-
-  /**
-   * @param {{ width: number, height: number }} size
-   * @param {(page: import("playwright-core").Page) => Promise<unknown>} visit
-   */
-  static async open({ width, height }, visit) {
-    const profile = path.join(scratch, `watched-${(opened += 1)}`);
-    const flags = [...FLAGS, "--remote-debugging-port=0", `--user-data-dir=${profile}`, `--window-size=${width},${height}`];
-    const child = start(PROGRAM, [...flags, "about:blank"], { stdio: ["ignore", "ignore", "pipe"] });
-    const { stderr } = /** @type {import("node:child_process").ChildProcessWithoutNullStreams} */ (/** @type {unknown} */ (child));
-    const address = await new Promise((resolve) => {
-      stderr.on("data", (text) => {
-        const found = /DevTools listening on (ws:\S+)/.exec(String(text))?.[1];
-        if (found) {
-          resolve(found);
-        }
-      });
-    });
-    const watched = new Watched(child, address);
-    await watched.touch(async (page) => {
-      await visit(page);
-      await sleep(3000);
-      const session = await page.context().browser()?.newBrowserCDPSession();
-      const { processInfo } = await /** @type {import("playwright-core").CDPSession} */ (session).send("SystemInfo.getProcessInfo");
-      const renderers = processInfo.filter(({ type }) => type === "renderer").map(({ id }) => ({ id, before: runNs(id) }));
-      // There are others, which have nothing to do.
-      await sleep(2000);
-      watched.#pid = renderers.toSorted((a, b) => runNs(b.id) - b.before - (runNs(a.id) - a.before))[0].id;
-    });
-    return watched;
-  }
-
-  /**
-   * Does something with the page, and lets go of it.
-   * @template Result
-   * @param {(page: import("playwright-core").Page) => Promise<Result>} act
-   */
-  async touch(act) {
-    const browser = await chromium.connectOverCDP(this.#address);
-    try {
-      return await act(browser.contexts()[0].pages()[0]);
-    } finally {
-      await browser.close();
-    }
-  }
-
-  /** Milliseconds of CPU a second, one figure a round. */
-  async rounds() {
-    const figures = [];
-    for (let round = 0; round < ROUNDS; round += 1) {
-      const [from, at] = [runNs(this.#pid), performance.now()];
-      await sleep(SECONDS * 1000);
-      figures.push((runNs(this.#pid) - from) / 1000 / (performance.now() - at));
-    }
-    return figures;
-  }
-
-  close() {
-    this.#child.kill("SIGKILL");
-    return ended(this.#child);
-  }
-}
-
-/**
- * Of all threads, by the scheduler: the ticks of `/proc/PID/stat` are too coarse for a page that does nearly nothing.
- * @param {number} pid
- */
-function runNs(pid) {
-  return readdirSync(`/proc/${pid}/task`).reduce((sum, thread) => {
-    try {
-      return sum + Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "latin1").split(" ")[0]);
-    } catch {
-      return sum; // it has just ended
-    }
-  }, 0);
 }
 
 /**
@@ -224,13 +121,13 @@ async function measureCpu(watched, lowest, measure, charts, goal) {
   if (shown !== charts) {
     throw new Error(`${shown} charts are visible, not ${charts}`);
   }
-  const figures = await watched.rounds();
+  const figures = await watched.rounds(ROUNDS, SECONDS);
   const [, last] = await count();
   const middle = median(figures);
   const range = `${Math.min(...figures).toFixed(0)} to ${Math.max(...figures).toFixed(0)}`;
   const points = Math.round((first + last) / 2);
   const told = `${middle.toFixed(0)} ms per second (${range}; ${points} points)`;
-  report(measure, `at most ${goal} ms per second`, told, middle <= goal, ofFloor(middle, median(await lowest.rounds())));
+  report(measure, `at most ${goal} ms per second`, told, middle <= goal, ofFloor(middle, median(await lowest.rounds(ROUNDS, SECONDS))));
 }
 
 /**
@@ -245,12 +142,12 @@ async function measureHidden(watched, lowest) {
     return page.evaluate(() => /** @type {any} */ (window).drawings);
   });
   await sleep(1000);
-  const figures = await watched.rounds();
+  const figures = await watched.rounds(ROUNDS, SECONDS);
   const since = (await watched.touch((page) => page.evaluate(() => /** @type {any} */ (window).drawings))) - drawn;
   await watched.touch((page) => page.evaluate(hide, false));
   const middle = median(figures);
   const told = `${since} drawings; ${middle.toFixed(1)} ms per second (${Math.min(...figures).toFixed(1)} to ${Math.max(...figures).toFixed(1)})`;
-  report("hidden tab", "no drawing; under 3 ms per second", told, since === 0 && middle < 3, ofFloor(middle, median(await lowest.rounds())));
+  report("hidden tab", "no drawing; under 3 ms per second", told, since === 0 && middle < 3, ofFloor(middle, median(await lowest.rounds(ROUNDS, SECONDS))));
 }
 
 /**
