@@ -171,7 +171,7 @@ function receive(message, text) {
     isPublished = false;
     queueMicrotask(publishPosition);
   }
-  if (message.type === "schema" || (wasEmpty && store.rows.samples > 0)) {
+  if (wasEmpty && store.rows.samples > 0) {
     refresh();
   } else {
     loop.invalidate();

@@ -45,7 +45,8 @@ export class Sections {
    */
   draw(view, everything) {
     const { store } = this.#scene;
-    if (store.revision !== this.#revision) {
+    // Before the first sample no chart pretends to have something.
+    if (store.revision !== this.#revision && store.rows.samples > 0) {
       this.#revision = store.revision;
       this.#stale = [...this.#sections];
     }

@@ -1,0 +1,79 @@
+//! A table as text, RFC 4180.
+
+use std::{
+    borrow::Cow,
+    io::{self, Write},
+};
+
+use super::{
+    rows::Row,
+    table::{FOLDED, HEAD, Table},
+};
+use crate::protocol::{Number, rounded};
+
+pub(super) struct Csv<W> {
+    out: W,
+    is_folded: bool,
+    /// A row, so that it is written at once.
+    text: Vec<u8>,
+}
+
+impl<W> Csv<W> {
+    pub(super) fn new(out: W, is_folded: bool) -> Self {
+        Self { out, is_folded, text: Vec::new() }
+    }
+}
+
+impl<W: Write> Table for Csv<W> {
+    fn begin(&mut self, ids: &[Box<str>]) -> io::Result<()> {
+        write!(self.out, "{}", HEAD.join(","))?;
+        if self.is_folded {
+            write!(self.out, ",samples")?;
+        }
+        for id in ids {
+            for suffix in if self.is_folded { &FOLDED[..] } else { &FOLDED[..1] } {
+                write!(self.out, ",{}", quoted(&format!("{id}{suffix}")))?;
+            }
+        }
+        writeln!(self.out)
+    }
+
+    fn row(&mut self, row: &Row<'_>, sources: &[Option<usize>]) -> io::Result<()> {
+        let text = &mut self.text;
+        text.clear();
+        write!(text, "{},{},{},{},", row.host, row.epoch, row.seq, row.time)?;
+        serde_json::to_writer(&mut *text, &Number(row.elapsed_ms))?;
+        write!(text, ",{}", row.missed.map_or(0, |missed| missed.ticks))?;
+        if let Some(samples) = row.samples {
+            write!(text, ",{samples}")?;
+        }
+        let all = [row.values, row.min, row.max];
+        for source in sources {
+            for values in if self.is_folded { &all[..] } else { &all[..1] } {
+                text.push(b',');
+                if let Some(source) = *source
+                    && values[source].is_finite()
+                {
+                    // What was not folded stands as it was recorded.
+                    let value = values[source];
+                    let value = if self.is_folded { rounded(value, row.columns[source].decimals) } else { value };
+                    serde_json::to_writer(&mut *text, &Number(value))?;
+                }
+            }
+        }
+        text.push(b'\n');
+        self.out.write_all(text)
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+fn quoted(text: &str) -> Cow<'_, str> {
+    if text.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\"")).into()
+    } else {
+        text.into()
+    }
+}
