@@ -28,6 +28,6 @@ pub use self::{
     reader::{Found, Reader},
     retention::{Retention, Retired},
     values::Values,
-    verify::{Report, verify},
+    verify::{Report, verify, verify_all},
     writer::{Rotation, WriteError, Writer},
 };

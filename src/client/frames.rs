@@ -59,6 +59,15 @@ impl Decoder {
             };
             let message = &mut self.message;
             match (header.opcode, header.is_final) {
+                // Moved, not copied.
+                (TEXT, true) if message.is_none() && payload.len() > KEPT_CAPACITY => {
+                    let rest = self.buffer.split_off(done + header.end);
+                    let mut text = std::mem::replace(&mut self.buffer, rest);
+                    text.drain(..done + header.start);
+                    incoming.push(Incoming::Text(text));
+                    done = 0;
+                    continue;
+                }
                 (TEXT, true) if message.is_none() => incoming.push(Incoming::Text(payload.to_vec())),
                 (TEXT, false) if message.is_none() => *message = Some(payload.to_vec()),
                 (CONTINUATION, is_final) => {
@@ -86,11 +95,21 @@ impl Decoder {
         }
         self.buffer.drain(..done);
         // Otherwise it would come to twice that, in steps. Nothing is promised to whoever announces more than we send.
-        self.buffer.reserve_exact(due.min(USUAL_MESSAGE).saturating_sub(self.buffer.len()));
+        if self.buffer.len() > KEPT_CAPACITY {
+            self.buffer.reserve_exact(due.min(USUAL_MESSAGE).saturating_sub(self.buffer.len()));
+        }
         if self.buffer.is_empty() && self.buffer.capacity() > KEPT_CAPACITY {
             self.buffer = Vec::new();
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+impl Decoder {
+    /// How many bytes it has room for.
+    pub(super) fn held(&self) -> usize {
+        self.buffer.capacity()
     }
 }
 

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test, in helpers too")]
 
 mod access;
+mod allocator;
 mod architecture;
 mod attacks;
 mod certificates;
