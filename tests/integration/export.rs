@@ -7,6 +7,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
+use hostcast::sample::Series;
 use serde_json::{Value, json};
 
 use crate::support::{TestDaemon, program, recorder::Recorder};
@@ -74,11 +75,15 @@ fn what_is_folded_on_export_is_what_the_daemon_folds() {
         // What was rounded before it was folded may differ in the last digit.
         let elapsed_ms = |one: &Value| one["elapsed_ms"].as_f64().unwrap();
         assert!((elapsed_ms(ours) - elapsed_ms(theirs)).abs() < 1.0);
+        let max = &theirs["max"];
         for (id, value) in theirs["values"].as_object().unwrap() {
             let (ours, theirs) = (ours["values"][id].as_f64(), value.as_f64());
             assert_eq!(ours.is_some(), theirs.is_some(), "{id}");
             let (ours, theirs) = (ours.unwrap_or_default(), theirs.unwrap_or_default());
-            assert!((ours - theirs).abs() <= 1e-4_f64.max(theirs.abs() * 1e-3), "{id}: {ours} for {theirs}");
+            let decimals = Series::from_id(id).unwrap().metric.unit.decimals();
+            let last_digit = 0.1_f64.powi(decimals.cast_signed());
+            let largest = max[id].as_f64().unwrap_or_default();
+            assert!((ours - theirs).abs() <= 2.0 * last_digit + largest * 2e-3, "{id}: {ours} for {theirs}");
         }
     }
 }
