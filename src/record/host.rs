@@ -1,6 +1,7 @@
 //! One host: its events become lines, in batches.
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
@@ -12,9 +13,9 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use super::{HostEnded, disk::DiskHandle, progress::HostProgress};
+use super::{Host, HostEnded, disk::DiskHandle, progress::HostProgress};
 use crate::{
-    client::{Builder, Client, Event, Refused},
+    client::{Client, Event, Refused},
     protocol::{Epoch, Gap, Hello},
     recording::{Columns, FolderName, Reason, Record, RecordedGap, push_gap, push_hello, push_sample},
 };
@@ -66,14 +67,14 @@ pub(super) struct Shared {
 /// Follows one host until there is no use in it.
 pub(super) async fn follow(
     index: usize,
-    name: FolderName,
-    builder: Builder,
+    host: Host,
     disk: DiskHandle,
     shared: Shared,
     progress: &HostProgress,
 ) -> HostEnded {
     let Shared { budget, turns } = shared;
-    let mut lines = Lines::new(index, name, turns);
+    let Host { name, builder, labels } = host;
+    let mut lines = Lines::new(index, name, labels, turns);
     // What was missed since the recording ended was missed because nobody recorded.
     let mut blame = Reason::Down;
     loop {
@@ -117,6 +118,7 @@ pub(super) async fn follow(
 struct Lines {
     index: usize,
     name: FolderName,
+    labels: BTreeMap<String, String>,
     /// The ring that is being followed.
     epoch: Option<Epoch>,
     /// What the daemon last said about itself, as a line.
@@ -156,9 +158,20 @@ impl Turn {
 }
 
 impl Lines {
-    fn new(index: usize, name: FolderName, turns: Arc<Semaphore>) -> Self {
+    fn new(index: usize, name: FolderName, labels: BTreeMap<String, String>, turns: Arc<Semaphore>) -> Self {
         let (head, columns) = (Arc::default(), Columns::default());
-        Self { index, name, epoch: None, head, is_new: false, columns, blame: None, turns, turn: Turn::NotNeeded }
+        Self {
+            index,
+            name,
+            labels,
+            epoch: None,
+            head,
+            is_new: false,
+            columns,
+            blame: None,
+            turns,
+            turn: Turn::NotNeeded,
+        }
     }
 
     /// What is there, as soon as there is something.
@@ -186,7 +199,7 @@ impl Lines {
             Event::Hello(hello) => {
                 info!(epoch = %hello.epoch, server = ?hello.server, "{}: connected", self.name);
                 progress.is_connected.store(true, Relaxed);
-                self.hello(&hello);
+                self.hello(*hello);
                 self.turn = Turn::Wanted;
             }
             Event::Schema(schema) => self.columns = Columns::from(&schema),
@@ -220,10 +233,11 @@ impl Lines {
         }
     }
 
-    fn hello(&mut self, hello: &Hello) {
+    fn hello(&mut self, mut hello: Hello) {
+        hello.host.labels.extend(self.labels.clone());
         self.is_new |= self.epoch.replace(hello.epoch) != Some(hello.epoch);
         let mut head = Vec::new();
-        push_hello(&mut head, self.name.as_str(), hello);
+        push_hello(&mut head, self.name.as_str(), &hello);
         self.head = head.into();
     }
 

@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    collections::HashMap,
+    collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
     io::{self, Write},
     path::{Path, PathBuf},
@@ -84,20 +84,44 @@ fn members(values: &RawValue) -> io::Result<Members<'_>> {
     Ok(serde_json::from_str(values.get())?)
 }
 
-/// Calls `each` with every line of these hosts that is wanted, and its host.
+/// Whose lines they are.
+#[derive(Default)]
+struct Host {
+    name: String,
+    /// What its newest `hello` says of it.
+    labels: BTreeMap<String, String>,
+}
+
+/// What is looked at of a `hello`.
+#[derive(Deserialize)]
+struct Hello {
+    host: Labelled,
+}
+
+#[derive(Deserialize)]
+struct Labelled {
+    labels: BTreeMap<String, String>,
+}
+
+/// Calls `each` with every sample and gap of these hosts that is wanted, and its host.
 fn read(
     hosts: &[PathBuf],
     selection: &Selection,
-    mut each: impl FnMut(&str, &[u8], &Line<'_>) -> io::Result<()>,
+    mut each: impl FnMut(&Host, &[u8], &Line<'_>) -> io::Result<()>,
 ) -> io::Result<Exported> {
     let mut exported = Exported::default();
     for folder in hosts {
-        let host = name_of(folder);
+        let mut host = Host { name: name_of(folder), ..Host::default() };
         let mut reader = Reader::open(folder)?;
         // A gap has no time of its own: it belongs to the sample before it.
         let mut is_within = selection.from.is_none();
         while let Some(found) = reader.read()? {
             match found {
+                Found::Line(_, Line::Hello { hello, .. }) => {
+                    // Without labels, a hello of a later version is none to fail for.
+                    let hello: Option<Hello> = serde_json::from_str(hello.get()).ok();
+                    host.labels = hello.map(|hello| hello.host.labels).unwrap_or_default();
+                }
                 Found::Line(text, line) => {
                     if let Line::Sample { time, .. } = &line {
                         is_within = selection.wants_time(*time);
@@ -120,29 +144,45 @@ fn name_of(folder: &Path) -> String {
     folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-/// Samples and gaps as lines of JSON, as they were recorded.
+/// Samples and gaps as lines of JSON, as they were recorded, and with the labels of their hosts.
 pub fn export_ndjson(hosts: &[PathBuf], selection: &Selection, out: &mut impl Write) -> io::Result<Exported> {
-    read(hosts, selection, |_, text, line| match line {
-        Line::Hello { .. } => Ok(()),
-        Line::Sample { values, .. } if !selection.metrics.is_empty() => {
-            // The values stand last, so that the head can be passed on as it is.
-            let head = text.len() - values.get().len() - b"}\n".len();
-            out.write_all(&text[..head])?;
-            let mut separator = "{";
-            for (id, value) in members(values)?.0.iter().filter(|(id, _)| selection.wants(id)) {
-                write!(out, "{separator}{}:{}", serde_json::to_string(id)?, value.get())?;
-                separator = ",";
+    read(hosts, selection, |host, text, line| {
+        let text = with_labels(host, text);
+        match line {
+            Line::Sample { values, .. } if !selection.metrics.is_empty() => {
+                // The values stand last, so that the head can be passed on as it is.
+                let head = text.len() - values.get().len() - b"}\n".len();
+                out.write_all(&text[..head])?;
+                let mut separator = "{";
+                for (id, value) in members(values)?.0.iter().filter(|(id, _)| selection.wants(id)) {
+                    write!(out, "{separator}{}:{}", serde_json::to_string(id)?, value.get())?;
+                    separator = ",";
+                }
+                out.write_all(if separator == "{" { b"{}}\n" } else { b"}}\n" })
             }
-            out.write_all(if separator == "{" { b"{}}\n" } else { b"}}\n" })
+            _ => out.write_all(&text),
         }
-        _ => out.write_all(text),
     })
+}
+
+/// The labels stand behind the host, which stands behind the type.
+fn with_labels<'a>(host: &Host, text: &'a [u8]) -> Cow<'a, [u8]> {
+    let mut commas = text.iter().enumerate().filter(|(_, byte)| **byte == b',').map(|(index, _)| index);
+    let Some(behind_host) = commas.nth(1).filter(|_| !host.labels.is_empty()) else { return text.into() };
+    let labels = serde_json::to_string(&host.labels).expect("plain data with string keys always has a JSON form");
+    let (head, rest) = text.split_at(behind_host);
+    [head, b",\"labels\":", labels.as_bytes(), rest].concat().into()
 }
 
 /// Samples as a table. The recording is read twice: first for its columns, so that they are the same in each row.
 pub fn export_csv(hosts: &[PathBuf], selection: &Selection, out: &mut impl Write) -> io::Result<Exported> {
     let mut columns: HashMap<String, usize> = HashMap::new();
-    read(hosts, selection, |_, _, line| {
+    let mut labels = BTreeSet::new();
+    read(hosts, selection, |host, _, line| {
+        if let Some(new) = host.labels.keys().find(|label| !labels.contains(*label)) {
+            labels.insert(new.clone());
+            labels.extend(host.labels.keys().cloned());
+        }
         if let Line::Sample { values, .. } = line {
             for (id, _) in members(values)?.0 {
                 if selection.wants(&id) && !columns.contains_key(&*id) {
@@ -158,6 +198,9 @@ pub fn export_csv(hosts: &[PathBuf], selection: &Selection, out: &mut impl Write
         head[*column] = id;
     }
     write!(out, "host,epoch,seq,time,elapsed_ms,missed_ticks")?;
+    for label in &labels {
+        write!(out, ",label.{label}")?;
+    }
     for id in head {
         write!(out, ",{}", quoted(id))?;
     }
@@ -175,7 +218,10 @@ pub fn export_csv(hosts: &[PathBuf], selection: &Selection, out: &mut impl Write
             }
         }
         let missed = missed.map_or(0, |missed| missed.ticks);
-        write!(out, "{host},{epoch},{seq},{time},{elapsed_ms},{missed}")?;
+        write!(out, "{},{epoch},{seq},{time},{elapsed_ms},{missed}", host.name)?;
+        for label in &labels {
+            write!(out, ",{}", quoted(host.labels.get(label).map_or("", String::as_str)))?;
+        }
         for value in &row {
             write!(out, ",{}", value.as_deref().unwrap_or_default())?;
         }
