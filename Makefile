@@ -7,6 +7,8 @@
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 BINARY := $(TARGET)/release/hostcast
+# The licences of what is linked into the binary.
+THIRD_PARTY := $(TARGET)/release/third-party.txt
 SCRIPTS := examples/follow.sh scripts/setup scripts/check-architecture scripts/test-system .ci/run
 MANUALS := docs/man/hostcast.1 docs/man/hostcast.toml.5 docs/man/hostcast.service.8
 MUSL := $(shell uname -m)-unknown-linux-musl
@@ -28,11 +30,13 @@ run: build ## Build, then show this host at http://127.0.0.1:7117/ (ARGS="--inte
 build: ## Build the release binary
 	@scripts/setup build
 	$(CARGO) build --release --locked
+	@CARGO="$(CARGO)" node packaging/licences.mjs $(THIRD_PARTY)
 
 static: ## Build a release binary that needs no library of the host
 	@scripts/setup build
 	@scripts/setup static
 	$(CARGO) build --release --locked --target $(MUSL)
+	@CARGO="$(CARGO)" node packaging/licences.mjs $(TARGET)/$(MUSL)/release/third-party.txt $(MUSL)
 	@ls $(TARGET)/$(MUSL)/release/hostcast
 
 test: ## Install what the tests need, then run every check and every test
@@ -96,8 +100,8 @@ fuzz: ## Feed the parsers with whatever breaks them (FUZZ_SECONDS=300 for each; 
 			-max_total_time=$(FUZZ_SECONDS) -max_len=4096 -verbosity=0 -print_final_stats=1 || exit 1; \
 	done
 
-soak: ## Have subscribers come, stall, break off and resume for SOAK_MINUTES=30; in the end all must be as before
-	$(CARGO) test --locked --test integration -- --ignored --nocapture soak::
+soak: build ## Have subscribers come, stall, break off and resume for SOAK_MINUTES=30; in the end all must be as before
+	HOSTCAST_BIN=$(abspath $(BINARY)) $(CARGO) test --locked --test integration -- --ignored --nocapture soak::
 
 screenshots: ## Take the dashboard's pictures into OUT (target/screenshots unless set); takes ten minutes
 	$(CARGO) build --release --locked --bin hostcast --example simulated_host
@@ -113,13 +117,14 @@ audit: ## Ask whether a dependency has a known flaw (needs the network)
 	$(CARGO) deny --workspace --locked check advisories
 
 install: ## Install what `make build` has built under PREFIX, and the configuration in /etc
-	@test -x $(BINARY) || { echo "make install: nothing is built yet; first run: make build" >&2; exit 1; }
+	@[ -x $(BINARY) ] && [ -e $(THIRD_PARTY) ] || { echo "make install: nothing is built yet; first run: make build" >&2; exit 1; }
 	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/hostcast
 	for manual in $(notdir $(MANUALS)); do \
 		install -D -m 644 docs/man/$$manual $(DESTDIR)$(PREFIX)/share/man/man$${manual##*.}/$$manual || exit; \
 	done
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/hostcast/config config/record.toml
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/hostcast README.md ARCHITECTURE.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/hostcast README.md ARCHITECTURE.md CHANGELOG.md \
+		LICENSE-MIT LICENSE-APACHE $(THIRD_PARTY)
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/hostcast/docs docs/*.md docs/*.png docs/*.svg
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/hostcast/proxy packaging/proxy/*
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/hostcast/cloud packaging/cloud/*

@@ -33,6 +33,7 @@ use crate::{
 mod disk;
 mod host;
 mod live;
+mod names;
 mod progress;
 
 /// What to record, and how.
@@ -108,8 +109,9 @@ enum HostEnded {
 
 /// Names are asked for by threads; a thousand hosts need not have one each.
 const RESOLVERS: usize = 16;
-/// How many hosts read their past at a time. One that stands still gives up its turn when its silence is noticed.
-const READERS_OF_THE_PAST: usize = 16;
+/// How many hosts read their past at a time. One that stands still gives up its turn when its silence is noticed. What
+/// the others are sent meanwhile waits in their sockets, so that more at a time would hardly be sooner.
+const READERS_OF_THE_PAST: usize = 8;
 /// How often the log tells how it goes, and old parts are removed.
 const TELL_EVERY: Duration = Duration::from_mins(1);
 /// How often that is shown on a terminal.
@@ -135,6 +137,7 @@ async fn run(recording: Recording, stopped: impl Future<Output = ()>) -> Result<
     let shared = Shared {
         budget: Arc::new(Semaphore::new(buffer as usize)),
         turns: Arc::new(Semaphore::new(READERS_OF_THE_PAST)),
+        names: Arc::default(),
     };
     let names: Vec<_> = hosts.iter().map(|host| host.name.clone()).collect();
     let progress = Arc::new(Progress::new(names.clone()));

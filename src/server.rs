@@ -210,6 +210,8 @@ impl Server {
 
 impl Context {
     pub(crate) fn reload_report(&self) -> ReloadReport {
-        self.reload.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let mut report = self.reload.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        report.problems.extend(self.in_force.get().tls.as_ref().and_then(Tls::problem));
+        report
     }
 }

@@ -92,7 +92,7 @@ impl FromStr for Scope {
 impl Session {
     /// That of whoever shows this token.
     pub fn of_token(token: &str) -> Self {
-        Self(Sha256::digest(token).into())
+        Self(digest(token.as_bytes()))
     }
 
     /// Reads what [`Display`](fmt::Display) writes. Anything else is a session of nobody, and takes as long to refuse.
@@ -106,7 +106,22 @@ impl Session {
     }
 
     fn proof(self) -> Proof {
-        Proof(Sha256::digest(self.0).into())
+        Proof(digest(&self.0))
+    }
+}
+
+fn digest(bytes: &[u8]) -> [u8; 32] {
+    #[cfg(test)]
+    tests::count_work();
+    Sha256::digest(bytes).into()
+}
+
+impl Proof {
+    /// Takes as long wherever they differ.
+    fn is(self, other: Self) -> bool {
+        #[cfg(test)]
+        tests::count_work();
+        self.0.iter().zip(&other.0).fold(0, |sum, (ours, theirs)| sum | (ours ^ theirs)) == 0
     }
 }
 
@@ -154,10 +169,7 @@ impl Tokens {
     /// The token whose holder this is. Each is looked at, so that the answer takes as long for everyone.
     pub fn holder(&self, session: Session) -> Option<&Token> {
         let shown = session.proof();
-        self.0.iter().fold(None, |found, token| {
-            let difference = token.proof.0.iter().zip(&shown.0).fold(0, |sum, (ours, theirs)| sum | (ours ^ theirs));
-            if difference == 0 { Some(token) } else { found }
-        })
+        self.0.iter().fold(None, |found, token| if token.proof.is(shown) { Some(token) } else { found })
     }
 
     /// Whether this token has not been revoked.
@@ -246,7 +258,37 @@ fn write_hex(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
+
+    thread_local! {
+        /// Hashes made and proofs compared, by this thread.
+        static WORK: Cell<usize> = const { Cell::new(0) };
+    }
+
+    pub(super) fn count_work() {
+        WORK.with(|work| work.set(work.get() + 1));
+    }
+
+    #[test]
+    fn a_wrong_secret_makes_as_much_work_as_a_right_one_wherever_it_differs() {
+        let mut tokens = Tokens::default();
+        let secrets: Vec<_> = ["a", "b", "c"].map(|name| tokens.add(name, vec![Scope::Read]).unwrap()).into();
+        let work = |session: &dyn Fn() -> Session| {
+            let before = WORK.get();
+            tokens.holder(session());
+            WORK.get() - before
+        };
+        let almost = format!("{}{}", &secrets[0][..72], if secrets[0].ends_with('0') { '1' } else { '0' });
+        for token in secrets.iter().map(String::as_str).chain([&*almost, "hostcast_", "", "x"]) {
+            assert_eq!(work(&|| Session::of_token(token)), 2 + 3, "two hashes, and each token is looked at: {token}");
+            let cookie = Session::of_token(token).to_string();
+            for cookie in [&*cookie, &cookie[..63], "", "x"] {
+                assert_eq!(work(&|| Session::of_cookie(cookie)), 1 + 3, "{cookie}");
+            }
+        }
+    }
 
     #[test]
     fn only_the_token_itself_and_its_session_prove_anything() {

@@ -62,7 +62,7 @@ impl Rounds {
             for _ in 0..STORMS {
                 let held = server.status("/history/samples")?;
                 let query = "history=15m";
-                let mut storm = server.storm("hostcast.v1.compact", query, subscribers, held.min(899.0) as usize)?;
+                let mut storm = server.storm("hostcast.v1.compact", query, subscribers, held.min(850.0) as usize)?;
                 let [.., failures, _bytes, _cpu] = storm.figures::<6>()?;
                 assert!(failures < 0.5, "{failures} did not get their history");
             }

@@ -77,6 +77,11 @@ resource "aws_security_group" "balancer" {
   }
 }
 
+data "aws_subnet" "balancer" {
+  for_each = toset(var.balancer_subnet_ids)
+  id       = each.value
+}
+
 data "aws_subnet" "host" {
   id = var.host_subnet_id
 }
@@ -112,6 +117,8 @@ resource "aws_instance" "host" {
     site           = var.site
     package_url    = var.package_url
     package_sha256 = var.package_sha256
+    # A list in JSON is one in TOML.
+    balancer_networks = jsonencode([for subnet in data.aws_subnet.balancer : subnet.cidr_block])
   })
 
   # cloud-init reads its user data there; hostcast asks nothing.

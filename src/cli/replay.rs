@@ -13,7 +13,7 @@ use crate::{
     config::{Flag, Loaded, Source, parse_size},
     logging,
     recording::hosts,
-    replay::{Plan, Range, serve},
+    replay::{Plan, Range, ReplayError, serve},
     time,
 };
 
@@ -84,7 +84,10 @@ impl ReplayArgs {
             max_bytes: usize::try_from(self.memory).unwrap_or(usize::MAX),
             speed: self.speed,
         };
-        serve(&plan, config).map(|()| ExitCode::SUCCESS).map_err(|error| Failure::new(&error))
+        serve(&plan, config).map(|()| ExitCode::SUCCESS).map_err(|error| match &error {
+            ReplayError::Daemon(daemon) if daemon.is_for_good() => Failure::for_good(&error),
+            _ => Failure::new(&error),
+        })
     }
 }
 

@@ -17,6 +17,7 @@ use tokio::{
 use super::{
     failure::{Failure, Lost, of_close},
     frames::{Decoder, Incoming, push_close, push_pong},
+    handshake::Opened,
 };
 use crate::{protocol::Message, websocket::close};
 
@@ -47,18 +48,18 @@ const MAX_OUTGOING: usize = 4 << 10;
 const READ_SIZE: usize = 16 << 10;
 
 impl Session {
-    /// A connection after its handshake; `beginning` is what has arrived of the stream already.
-    pub(super) fn new(wire: Box<dyn Wire>, beginning: &[u8], patience: Duration) -> Result<Self, Lost> {
+    /// A connection after its handshake.
+    pub(super) fn new(wire: Box<dyn Wire>, opened: &Opened, patience: Duration) -> Result<Self, Lost> {
         let mut session = Self {
             wire,
-            decoder: Decoder::default(),
+            decoder: Decoder::new(opened.is_compressed),
             incoming: VecDeque::new(),
             outgoing: Vec::new(),
             bye: None,
             patience,
             silence: Box::pin(sleep_until(Instant::now() + patience)),
         };
-        session.feed(beginning)?;
+        session.feed(&opened.beginning)?;
         Ok(session)
     }
 

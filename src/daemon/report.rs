@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::Notify, time::sleep};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::{
     clock::Now,
@@ -14,7 +14,8 @@ use crate::{
     service::{News, ServiceManager},
 };
 
-/// How often the line for people is brought up to date.
+/// How often the line for people is brought up to date, and the certificate's files are looked at: once for all that has
+/// to be done now and then, because each waking costs more than what is done.
 const STATUS_EVERY: Duration = Duration::from_secs(5);
 
 /// What there is to tell of.
@@ -46,6 +47,11 @@ pub(super) async fn report(manager: Arc<ServiceManager>, vitals: Vitals) {
             info!("there is progress again");
         }
         was_well = trouble.is_none();
+        match vitals.server.renew_certificate() {
+            None => {}
+            Some(Ok(())) => info!("the files of server.tls have changed: the new certificate is in force"),
+            Some(Err(error)) => warn!("{error}: the certificate that was in force stays so"),
+        }
         let now = trouble.unwrap_or_else(|| vitals.status());
         if now != status {
             manager.tell(&[News::Status(&now)]);

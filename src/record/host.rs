@@ -13,7 +13,7 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use super::{Host, HostEnded, disk::DiskHandle, progress::HostProgress};
+use super::{Host, HostEnded, disk::DiskHandle, names::Names, progress::HostProgress};
 use crate::{
     client::{Client, Event, Refused},
     protocol::{Epoch, Gap, Hello},
@@ -62,6 +62,8 @@ pub(super) struct Shared {
     /// So many hosts may read their past at a time: it comes in large pieces, and memory that a thousand hosts have
     /// used at once is not given back.
     pub(super) turns: Arc<Semaphore>,
+    /// The names of their series.
+    pub(super) names: Arc<Names>,
 }
 
 /// Follows one host until there is no use in it.
@@ -72,9 +74,9 @@ pub(super) async fn follow(
     shared: Shared,
     progress: &HostProgress,
 ) -> HostEnded {
-    let Shared { budget, turns } = shared;
+    let Shared { budget, turns, names } = shared;
     let Host { name, builder, labels } = host;
-    let mut lines = Lines::new(index, name, labels, turns);
+    let mut lines = Lines::new(index, name, labels, turns, names);
     // What was missed since the recording ended was missed because nobody recorded.
     let mut blame = Reason::Down;
     loop {
@@ -125,7 +127,8 @@ struct Lines {
     head: Arc<[u8]>,
     /// Whether that is still to be recorded.
     is_new: bool,
-    columns: Columns,
+    columns: Arc<Columns>,
+    names: Arc<Names>,
     /// Why samples that are not there any more were not taken when they were.
     blame: Option<Reason>,
     turns: Arc<Semaphore>,
@@ -158,20 +161,16 @@ impl Turn {
 }
 
 impl Lines {
-    fn new(index: usize, name: FolderName, labels: BTreeMap<String, String>, turns: Arc<Semaphore>) -> Self {
-        let (head, columns) = (Arc::default(), Columns::default());
-        Self {
-            index,
-            name,
-            labels,
-            epoch: None,
-            head,
-            is_new: false,
-            columns,
-            blame: None,
-            turns,
-            turn: Turn::NotNeeded,
-        }
+    fn new(
+        index: usize,
+        name: FolderName,
+        labels: BTreeMap<String, String>,
+        turns: Arc<Semaphore>,
+        names: Arc<Names>,
+    ) -> Self {
+        let (head, columns) = (Arc::default(), Arc::default());
+        let turn = Turn::NotNeeded;
+        Self { index, name, labels, epoch: None, head, is_new: false, columns, names, blame: None, turns, turn }
     }
 
     /// What is there, as soon as there is something.
@@ -202,7 +201,7 @@ impl Lines {
                 self.hello(*hello);
                 self.turn = Turn::Wanted;
             }
-            Event::Schema(schema) => self.columns = Columns::from(&schema),
+            Event::Schema(schema) => self.columns = self.names.share(Columns::from(&schema)),
             Event::Gap(gap) => {
                 progress.gaps.fetch_add(1, Relaxed);
                 self.gap(gap, batch);

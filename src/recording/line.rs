@@ -91,7 +91,7 @@ impl From<Gap> for RecordedGap {
 }
 
 /// The series of a host, as they are written: `"id":`, one after the other.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Columns {
     keys: Box<str>,
     ends: Box<[u32]>,

@@ -22,7 +22,7 @@ use std::{
 
 use hyper::{
     Method, Request,
-    header::{HOST, ORIGIN},
+    header::{HOST, ORIGIN, TRANSFER_ENCODING},
 };
 use serde::Serialize;
 use tracing::debug;
@@ -35,7 +35,11 @@ pub(crate) use self::{
     origin::Passed,
     sign_in::{IN as SIGN_IN, OUT as SIGN_OUT},
 };
-use super::{in_force::Current, problem::Problem, serve::Line};
+use super::{
+    in_force::Current,
+    problem::{self, Problem},
+    serve::Line,
+};
 use crate::{
     config::{AllowedHost, Auth, BasePath, ServerConfig, TrustedProxy, WebOrigin},
     token::{Proof, Tokens},
@@ -124,6 +128,9 @@ impl Access {
     pub(crate) fn look_at<B>(&self, request: &mut Request<B>, line: Line) -> Door {
         let rules = self.rules.get();
         let headers = request.headers();
+        if headers.contains_key(TRANSFER_ENCODING) {
+            return Door::Answered(problem::chunked());
+        }
         let host = match rules.host(request, line) {
             Ok(host) => host,
             Err(problem) => {

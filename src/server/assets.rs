@@ -18,11 +18,11 @@ const FOREVER: &str = "public, max-age=31536000, immutable";
 const ASK_AGAIN: &str = "no-cache";
 
 /// The answer to a request for a file.
-pub(crate) fn respond(page: &Page, asset: &'static Asset, headers: &HeaderMap) -> Response {
-    let told = page.told.as_ref().filter(|_| asset.path == "/");
-    // It differs with the configuration and is small: it is sent as it is.
-    let gzip = told.is_none() && accepts_gzip(headers);
-    let unchanged = told.is_none()
+pub(crate) fn respond(page: &Page, asset: &'static Asset, headers: &HeaderMap, is_signed_in: bool) -> Response {
+    let changed = page.changed(is_signed_in).filter(|_| asset.path == "/");
+    // It differs with the configuration and with who asks, and is small: it is sent as it is.
+    let gzip = changed.is_none() && accepts_gzip(headers);
+    let unchanged = changed.is_none()
         && headers.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok()).is_some_and(|known| {
             known.split(',').any(|tag| tag.trim().trim_start_matches("W/") == asset.etag || tag.trim() == "*")
         });
@@ -31,12 +31,12 @@ pub(crate) fn respond(page: &Page, asset: &'static Asset, headers: &HeaderMap) -
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         response
     } else {
-        let plain = told.map_or_else(|| asset.identity.into(), |page| page.clone().into());
+        let plain = changed.map_or_else(|| asset.identity.into(), |page| page.clone().into());
         Response::new(if gzip { asset.gzip.into() } else { plain })
     };
     let headers = response.headers_mut();
     // Weak, because the same tag stands for the compressed and for the plain bytes.
-    if told.is_none()
+    if changed.is_none()
         && let Ok(tag) = HeaderValue::from_str(&format!("W/{}", asset.etag))
     {
         headers.insert(ETAG, tag);
@@ -49,7 +49,8 @@ pub(crate) fn respond(page: &Page, asset: &'static Asset, headers: &HeaderMap) -
     if !page.may_be_framed {
         set(X_FRAME_OPTIONS, "DENY");
     }
-    set(REFERRER_POLICY, "no-referrer");
+    // With `no-referrer` a browser would sign out from the origin `null`, which is refused.
+    set(REFERRER_POLICY, "same-origin");
     if gzip && !unchanged {
         set(CONTENT_ENCODING, "gzip");
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Context, Secrets, Server, in_force, in_force::InForce, status::ReloadReport};
+use super::{Context, Secrets, Server, TlsError, in_force, in_force::InForce, status::ReloadReport};
 use crate::{
     config::Config,
     protocol::{Message, Notice},
@@ -52,6 +52,11 @@ impl Handle {
         let notice = (!changed.is_empty()).then(|| notice.to_text());
         context.streams.reconfigure(&in_force::stream_settings(config, context.origin.replay()), notice.as_deref());
         context.recheck.send_replace(());
+    }
+
+    /// Puts a renewed certificate in force; `None` where there is none. What is open goes on.
+    pub fn renew_certificate(&self) -> Option<Result<(), TlsError>> {
+        self.0.in_force.get().tls.as_ref()?.renew()
     }
 
     /// The tokens in force.

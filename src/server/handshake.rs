@@ -10,7 +10,7 @@ use hyper::{
     HeaderMap, StatusCode,
     header::{
         CONNECTION, CONTENT_LENGTH, HeaderValue, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
-        TRANSFER_ENCODING, UPGRADE,
+        UPGRADE,
     },
     upgrade::{OnUpgrade, Parts, Upgraded},
 };
@@ -42,7 +42,7 @@ pub(crate) fn accept(
     let Visitor { caller, slot } = visitor;
     let query = StreamQuery::parse(query, &context.in_force.get().spans())?;
     let key = websocket_key(headers)?;
-    if headers.contains_key(TRANSFER_ENCODING) || headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0") {
+    if headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0") {
         // A proxy would take for a body what comes next, and we for frames.
         return Err(Problem::new(StatusCode::BAD_REQUEST, "an opening handshake has no body"));
     }

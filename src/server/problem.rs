@@ -60,7 +60,19 @@ impl Reply for Problem {
 
 /// The answer to a request whose body did not come.
 pub(crate) fn took_too_long() -> Response {
-    let mut answer = Problem::new(StatusCode::REQUEST_TIMEOUT, "the request took too long to arrive").into_response();
+    last(Problem::new(StatusCode::REQUEST_TIMEOUT, "the request took too long to arrive"))
+}
+
+/// The answer to a request whose body comes in chunks. The only one that is taken is a short form, whose length a browser
+/// knows; and of chunks, a proxy and we could disagree where they end (request smuggling).
+pub(crate) fn chunked() -> Response {
+    let message = "Transfer-Encoding: a request is taken only with a Content-Length, or without a body";
+    last(Problem::new(StatusCode::BAD_REQUEST, message))
+}
+
+/// Nothing is read behind what this answers.
+fn last(problem: Problem) -> Response {
+    let mut answer = problem.into_response();
     answer.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
     answer
 }

@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, future::ready, sync::Arc};
 
-use hyper::{HeaderMap, Method, body::Bytes, upgrade::OnUpgrade};
+use hyper::{HeaderMap, Method, body::Bytes, header::AUTHORIZATION, upgrade::OnUpgrade};
 use warp::{
     Filter,
     filters::BoxedFilter,
@@ -116,9 +116,13 @@ fn files(context: &Arc<Context>) -> BoxedFilter<(Response,)> {
     get_or_head()
         .and(warp::path::full())
         .and(warp::header::headers_cloned())
-        .and_then(move |path: FullPath, headers: HeaderMap| {
+        .and(warp::ext::get::<Visitor>())
+        .and_then(move |path: FullPath, headers: HeaderMap, visitor: Visitor| {
+            // By a token or by a cookie; only who has the latter can do without it.
+            let is_signed_in = visitor.caller.proof.is_some() && !headers.contains_key(AUTHORIZATION);
             let asset = hostcast_dashboard::find(path.as_str());
-            let answer = asset.map(|asset| assets::respond(&context.in_force.get().page, asset, &headers));
+            let page = &context.in_force.get().page;
+            let answer = asset.map(|asset| assets::respond(page, asset, &headers, is_signed_in));
             ready(answer.ok_or_else(warp::reject::not_found))
         })
         .boxed()

@@ -15,10 +15,13 @@ await import("./tests/figures.js");
 await import("./tests/outages.js");
 await import("./tests/truth.js");
 await import("./tests/charts.js");
+await import("./tests/drawing.js");
 await import("./tests/reach.js");
 await import("./tests/controls.js");
 await import("./tests/delivery.js");
 await import("./tests/strangers.js");
+await import("./tests/access.js");
 await import("./tests/webservers.js");
+await import("./tests/replay.js");
 
 after(closeBrowser);

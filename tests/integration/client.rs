@@ -70,6 +70,18 @@ fn at(url: &str) -> Builder {
 }
 
 #[test]
+fn a_daemon_below_a_path_is_found_by_each_way_to_write_that() {
+    let pour = Pour::with(|config| config.server.base_path = "/hosts/web-1".parse().unwrap());
+    pour.publish(3);
+    for path in ["/hosts/web-1", "/hosts/web-1/", "/hosts/web-1/api/v1/stream"] {
+        let mut follower = Follower::new(at(&format!("http://{}{path}", pour.address)));
+        assert_eq!(follower.sample().seq, 1, "{path}");
+    }
+    let lost = Follower::new(at(&format!("ws://{}", pour.address))).lost().to_string();
+    assert!(lost.contains("404") && lost.contains("the dashboard is at /hosts/web-1/"), "{lost}");
+}
+
+#[test]
 fn history_then_live_comes_as_it_was_published() {
     let pour = Pour::new();
     pour.publish(1_000);

@@ -30,7 +30,11 @@ fn config() -> Config {
     let lines = rest.lines().take_while(|line| line.is_empty() || line.starts_with("      "));
     let toml: String = lines.map(|line| line.trim_start_matches("      ").to_owned() + "\n").collect();
     let file = tempfile::NamedTempFile::new().unwrap();
-    fs::write(&file, toml.replace("${name}", "monitor.example.com")).unwrap();
+    fs::write(
+        &file,
+        toml.replace("${name}", "monitor.example.com").replace("${balancer_networks}", "[\"10.0.0.0/24\"]"),
+    )
+    .unwrap();
     Source { file: Some(file.path().into()), environment: Vec::new(), flags: Vec::new() }.load().unwrap().config
 }
 

@@ -20,6 +20,9 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::support::{Pour, eventually, program};
 
+mod namespaces;
+mod nginx;
+
 /// An authority, and files with what it has certified.
 struct Authority {
     folder: tempfile::TempDir,
@@ -236,7 +239,7 @@ fn tinyproxy_lets_the_stream_through() {
     fs::write(&file, format!("Port {}\nListen 127.0.0.1\nTimeout 600\nMaxClients 10\n", port.port())).unwrap();
     let started = Command::new("tinyproxy").args(["-d", "-c"]).arg(&file).stdout(Stdio::null()).spawn();
     let Ok(mut tinyproxy) = started else {
-        println!("skipped: no tinyproxy");
+        crate::support::skipped("no tinyproxy");
         return;
     };
     eventually("tinyproxy listens", || TcpStream::connect(port).is_ok());

@@ -7,6 +7,8 @@
 
 mod access;
 mod architecture;
+mod attacks;
+mod certificates;
 mod client;
 mod clients;
 mod cloud;
@@ -21,8 +23,10 @@ mod http;
 mod limits;
 mod operate;
 mod page;
+mod proxies;
 mod record;
 mod reload;
+mod replay;
 mod requests;
 mod resume;
 mod rfc6455;

@@ -31,7 +31,7 @@ fn the_dashboard_may_reach_and_be_framed_by_just_those_whom_the_configuration_na
     let page = daemon.http().get("/");
     assert_eq!(
         page.header("content-security-policy").unwrap(),
-        "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors https://wiki.example; \
+        "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors https://wiki.example; \
          connect-src 'self' https://b.example:7117 wss://b.example:7117 http://10.0.0.3:7117 ws://10.0.0.3:7117"
     );
     assert_eq!(page.header("x-frame-options"), None, "it would forbid what the policy allows");

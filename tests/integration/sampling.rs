@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::Path,
     process::Command,
     sync::{
         Arc,
@@ -18,7 +18,7 @@ use hostcast::{
 };
 use rustix::process::{Signal, getuid};
 
-use crate::support::{Feed, Http, TestDaemon, program};
+use crate::support::{Clock, Feed, Http, TestDaemon, program};
 
 fn number(sample: &WireSample, id: &str) -> f64 {
     let WireValues::Named(values) = &sample.values else { panic!("json has names") };
@@ -85,35 +85,21 @@ fn ten_samples_a_second_means_ten() {
     assert!(first.elapsed_ms > 0.0);
 }
 
-/// The library that lets a process see another time, where it is installed.
-fn libfaketime() -> Option<PathBuf> {
-    let folders = fs::read_dir("/usr/lib").into_iter().flatten().flatten().map(|entry| entry.path());
-    let places = folders.chain([PathBuf::from("/usr/lib"), "/usr/local/lib".into()]);
-    places.map(|place| place.join("faketime/libfaketime.so.1")).find(|library| library.exists())
-}
-
 #[test]
 fn a_step_of_the_wall_clock_disturbs_neither_cadence_nor_seq() {
-    let Some(library) = libfaketime() else {
-        crate::support::skipped("libfaketime is not installed");
-        return;
-    };
+    let clock_folder = tempfile::tempdir().unwrap();
+    let Some(clock) = Clock::in_folder(clock_folder.path()) else { return };
     let config = "[sampler]\ninterval = \"100ms\"\n[history]\nwindow = \"15m\"\n";
-    let wrap = |folder: &Path| {
-        let time = folder.join("time");
-        fs::write(&time, "+0").unwrap();
+    let wrap = |_: &Path| {
         let mut command = Command::new(program());
-        command.env("LD_PRELOAD", library).env("FAKETIME_TIMESTAMP_FILE", time);
-        command.env("DONT_FAKE_MONOTONIC", "1").env("FAKETIME_NO_CACHE", "1");
+        clock.govern(&mut command);
         command
     };
     let daemon = TestDaemon::launch(config, wrap, "127.0.0.1:0");
     let mut feed = live(&daemon);
     let mut samples: Vec<_> = (0..5).map(|_| feed.live()).collect();
     for step in ["+1h", "-1h", "+0"] {
-        let other = daemon.folder().join("time.new");
-        fs::write(&other, step).unwrap();
-        fs::rename(&other, daemon.folder().join("time")).unwrap();
+        clock.set(step);
         let before = samples.last().unwrap().time;
         let hour_away = |sample: &WireSample| sample.time.abs_diff(before) > 3_000_000;
         while !hour_away(samples.last().unwrap()) {

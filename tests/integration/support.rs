@@ -3,6 +3,8 @@
 use std::io::Write as _;
 
 mod account;
+mod authority;
+mod clock;
 mod daemon;
 mod feed;
 mod http;
@@ -10,12 +12,15 @@ mod pour;
 mod proxy;
 mod random;
 mod raw;
+pub(crate) mod recorder;
 mod scene;
 mod terminal;
 mod wire;
 
 pub(crate) use self::{
     account::Account,
+    authority::Authority,
+    clock::Clock,
     daemon::{TestDaemon, program},
     feed::{Feed, Heard},
     http::{Http, Response},

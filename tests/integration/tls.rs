@@ -1,93 +1,15 @@
-//! TLS: the same promises over encrypted connections, and what is asked of certificates.
+//! TLS: the same promises over encrypted connections, and what is asked of clients.
 
-use std::{
-    fs,
-    io::{Read as _, Write as _},
-    path::Path,
-    process::{Command, Stdio},
-    sync::Arc,
-};
+use std::io::{Read as _, Write as _};
 
 use hostcast::{
     config::{Auth, TlsConfig},
     server::{Secrets, Tls},
     token::{Scope, Tokens},
 };
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustix::process::Signal;
-use rustls::{
-    ClientConfig, ClientConnection, RootCertStore,
-    crypto::ring,
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _},
-};
 
-use crate::support::{
-    Account, Address, Feed, Heard, Http, Pour, SUBPROTOCOLS, TestDaemon, WIDE, Wire, eventually, program, schema,
-};
-
-/// Someone who vouches for certificates, with a folder for their files.
-struct Authority {
-    issuer: Issuer<'static, KeyPair>,
-    certificate: CertificateDer<'static>,
-    folder: tempfile::TempDir,
-}
-
-impl Authority {
-    fn new() -> Self {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let certificate = params.self_signed(&key).unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("ca.pem"), certificate.pem()).unwrap();
-        Self { certificate: certificate.der().clone(), issuer: Issuer::new(params, key), folder }
-    }
-
-    /// Puts a certificate for this host, and its key, into the folder.
-    fn issue(&self) {
-        let key = KeyPair::generate().unwrap();
-        let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-        let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &self.issuer).unwrap();
-        fs::write(self.folder.path().join("certificate.pem"), certificate.pem()).unwrap();
-        fs::write(self.folder.path().join("key.pem"), key.serialize_pem()).unwrap();
-    }
-
-    fn config(&self) -> TlsConfig {
-        let file = |name| self.folder.path().join(name);
-        TlsConfig { certificate: file("certificate.pem"), key: file("key.pem"), client_ca: None }
-    }
-
-    /// A server with a certificate, and what it would have read.
-    fn pour(&self) -> Pour {
-        self.issue();
-        let secrets = Secrets { tokens: Tokens::default(), tls: Some(Tls::read(&self.config()).unwrap()) };
-        Pour::with_secrets(secrets, |_| {})
-    }
-
-    /// A client who believes what this one vouches for, and shows a certificate itself or none.
-    fn client(&self, shows: bool) -> ClientConnection {
-        let mut roots = RootCertStore::empty();
-        roots.add(self.certificate.clone()).unwrap();
-        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
-        let builder = builder.with_safe_default_protocol_versions().unwrap().with_root_certificates(roots);
-        let config = if shows {
-            let TlsConfig { certificate, key, .. } = self.config();
-            let chain = vec![CertificateDer::from_pem_file(certificate).unwrap()];
-            builder.with_client_auth_cert(chain, PrivateKeyDer::from_pem_file(key).unwrap()).unwrap()
-        } else {
-            builder.with_no_client_auth()
-        };
-        ClientConnection::new(Arc::new(config), ServerName::try_from("localhost").unwrap()).unwrap()
-    }
-
-    fn wire(&self, address: &Address) -> Wire {
-        address.connect().encrypted(self.client(false))
-    }
-
-    fn feed(&self, address: &Address, query: &str, subprotocol: &str) -> Feed {
-        Feed::over(self.wire(address), address, query, &[subprotocol])
-    }
-}
+use crate::support::{Account, Authority, Feed, Http, Pour, SUBPROTOCOLS, TestDaemon, WIDE, schema};
 
 #[test]
 fn history_and_live_come_whole_over_tls() {
@@ -153,7 +75,7 @@ fn one_whose_socket_was_full_over_tls_goes_on_when_it_has_read_everything() {
 }
 
 #[test]
-fn half_a_handshake_is_closed_when_its_time_is_up_and_plain_http_gets_nothing() {
+fn half_a_handshake_is_closed_when_its_time_is_up() {
     let authority = Authority::new();
     authority.issue();
     let secrets = Secrets { tokens: Tokens::default(), tls: Some(Tls::read(&authority.config()).unwrap()) };
@@ -175,12 +97,43 @@ fn half_a_handshake_is_closed_when_its_time_is_up_and_plain_http_gets_nothing() 
     let _ = wire.read_to_end(&mut said);
     assert!(said.is_empty() || said.starts_with(b"HTTP/1.1 408"), "{said:?}");
 
-    let mut plain = pour.address.connect();
-    plain.write_all(b"GET /api/v1/samples HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
-    let said = plain.read_until_closed();
-    assert!(!said.windows(4).any(|bytes| bytes == b"HTTP"), "{said:?}");
     let status = Http::over(authority.wire(&pour.address), &pour.address).get("/api/v1/status").json();
     assert_eq!(status["connections"]["open"], 1, "all others are gone");
+}
+
+#[test]
+fn who_speaks_plain_http_to_tls_is_told_so_and_gets_nothing_else() {
+    let authority = Authority::new();
+    let pour = authority.pour();
+    pour.publish(3);
+    for method in ["GET", "POST", "OPTIONS"] {
+        let mut plain = pour.address.connect();
+        write!(plain, "{method} /api/v1/samples HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        let said = String::from_utf8(plain.read_until_closed()).unwrap();
+        assert!(said.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{said}");
+        assert!(said.ends_with("\r\n\r\n{\"error\":\"this port speaks TLS: use https:// or wss://\"}\n"), "{said}");
+    }
+    // What is neither is nobody's to be answered.
+    let mut noise = pour.address.connect();
+    noise.write_all(&[0x80; 64]).unwrap();
+    let said = noise.read_until_closed();
+    assert!(!said.windows(4).any(|bytes| bytes == b"HTTP"), "{said:?}");
+}
+
+#[test]
+fn who_speaks_tls_to_a_plain_port_is_told_of_in_the_log_once() {
+    let authority = Authority::new();
+    let mut daemon = TestDaemon::start();
+    for _ in 0..3 {
+        let mut hello = Vec::new();
+        authority.client(false).write_tls(&mut hello).unwrap();
+        let mut wire = daemon.address.connect();
+        wire.write_all(&hello).unwrap();
+        wire.read_until_closed();
+    }
+    daemon.signal(Signal::TERM);
+    let (_, log) = daemon.wait();
+    assert_eq!(log.matches("a client speaks TLS, and this port does not: set server.tls").count(), 1, "{log}");
 }
 
 #[test]
@@ -211,86 +164,4 @@ fn a_cookie_that_was_given_over_tls_is_not_sent_without() {
     http.send("POST", "/sign-in", &[("Content-Length", &form.len().to_string())]);
     http.send_body(form.as_bytes());
     assert!(http.response("POST").header("set-cookie").unwrap().ends_with("; HttpOnly; SameSite=Strict; Secure"));
-}
-
-fn start(authority: &Authority) -> (TestDaemon, String) {
-    authority.issue();
-    let folder = authority.folder.path().display();
-    let config = format!(
-        "sampler.interval = \"100ms\"\n[server.tls]\ncertificate = \"{folder}/certificate.pem\"\nkey = \"{folder}/key.pem\"\n"
-    );
-    let command = |_: &Path| {
-        let mut command = Command::new(program());
-        command.stdin(Stdio::null());
-        command
-    };
-    (TestDaemon::launch(&config, command, "127.0.0.1:0"), config)
-}
-
-#[test]
-fn a_renewed_certificate_takes_effect_with_a_reload_and_ends_no_connection() {
-    let authority = Authority::new();
-    let (daemon, config) = start(&authority);
-    let reloads = || {
-        let status = Http::over(authority.wire(&daemon.address), &daemon.address).get("/api/v1/status").json();
-        (status["reload"]["applied"].as_u64().unwrap(), status["reload"]["refused"].as_u64().unwrap())
-    };
-    let mut feed = authority.feed(&daemon.address, "history=none", "hostcast.v1.json");
-    feed.hello();
-    feed.past();
-    let first = feed.live().seq;
-    let served = || {
-        let mut wire = authority.wire(&daemon.address);
-        wire.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
-        wire.read_until_closed();
-        let Wire::Tls(stream) = wire else { unreachable!("it is encrypted") };
-        stream.conn.peer_certificates().unwrap()[0].clone().into_owned()
-    };
-    let before = served();
-    authority.issue();
-    daemon.reload(&config);
-    eventually("the reload", || reloads() == (1, 0));
-    assert_ne!(served(), before);
-
-    // A key that does not belong to it, and then none at all: the old pair goes on.
-    let renewed = served();
-    fs::write(authority.folder.path().join("key.pem"), KeyPair::generate().unwrap().serialize_pem()).unwrap();
-    daemon.reload(&config);
-    eventually("the wrong key is refused", || reloads() == (1, 1));
-    fs::remove_file(authority.folder.path().join("key.pem")).unwrap();
-    daemon.reload(&config);
-    eventually("no key is refused", || reloads() == (1, 2));
-    assert_eq!(served(), renewed);
-    assert!(feed.live().seq > first);
-    daemon.signal(Signal::TERM);
-    loop {
-        match feed.hear() {
-            Heard::Message(_) => {}
-            end => {
-                assert_eq!(end, Heard::Closed { code: Some(1001) });
-                break;
-            }
-        }
-    }
-}
-
-#[test]
-fn files_that_cannot_be_used_are_told_in_one_line_without_what_is_in_them() {
-    let authority = Authority::new();
-    authority.issue();
-    let folder = authority.folder.path();
-    let told = |certificate: &str, key: &str| {
-        let TlsConfig { .. } = authority.config();
-        let config = TlsConfig { certificate: folder.join(certificate), key: folder.join(key), client_ca: None };
-        Tls::read(&config).unwrap_err().to_string().replace(folder.to_str().unwrap(), "DIR")
-    };
-    assert_eq!(told("none.pem", "key.pem"), "server.tls.certificate: DIR/none.pem: no such file");
-    assert_eq!(told("key.pem", "key.pem"), "server.tls.certificate: DIR/key.pem: no such thing is in it, in PEM");
-    fs::write(folder.join("bad.pem"), "-----BEGIN PRIVATE KEY-----\nc2VjcmV0!\n-----END PRIVATE KEY-----\n").unwrap();
-    assert_eq!(told("certificate.pem", "bad.pem"), "server.tls.key: DIR/bad.pem: not valid PEM");
-    fs::write(folder.join("other.pem"), KeyPair::generate().unwrap().serialize_pem()).unwrap();
-    assert!(
-        told("certificate.pem", "other.pem")
-            .starts_with("server.tls: the certificate and the key do not fit together: ")
-    );
 }

@@ -149,7 +149,7 @@ fn a_browser_is_asked_for_a_token_and_gets_a_cookie_that_does_not_tell_it() {
     assert_eq!((welcome.status, welcome.header("location")), (303, Some("./")));
     let cookie = welcome.header("set-cookie").unwrap().to_owned();
     let (pair, attributes) = cookie.split_once(';').unwrap();
-    assert_eq!(attributes, " Path=/; Max-Age=2592000; HttpOnly; SameSite=Strict");
+    assert_eq!(attributes, " Max-Age=2592000; HttpOnly; SameSite=Strict", "for wherever the page is");
     assert!(!cookie.contains(&read["hostcast_".len()..]));
     assert_eq!(http.request("GET", "/", &[("Cookie", &format!("a=b; {pair}; c=d"))]).status, 200);
     assert_eq!(handshake(&pour, "Cookie", pair), 101);

@@ -4,11 +4,12 @@
  */
 
 import { Backoff } from "./backoff.js";
-import { decode } from "./protocol.js";
+import { decode, PROTOCOL } from "./protocol.js";
 
 /**
  * @typedef {import("./protocol.js").Message} Message
- * @typedef {{ phase: "connecting" | "live" | "reconnecting" | "ended", detail: string }} Link
+ * @typedef {{ phase: "connecting" | "live" | "reconnecting" | "ended", detail: string, remedy?: string }} Link
+ *   `remedy` is what loading the page again does about an end
  *
  * What a connection needs of a WebSocket; a test gives its own.
  * @typedef {Pick<WebSocket, "onopen" | "onmessage" | "onclose" | "close">} Socket
@@ -18,15 +19,22 @@ import { decode } from "./protocol.js";
  * @property {() => number} now  milliseconds, never going back
  * @property {(ms: number, then: () => void) => () => void} after  returns its own cancelling
  * @property {() => number} random
- * @property {() => Promise<string | null>} refusal  why the server lets nobody in, null if it does or
- *   cannot be reached: a browser does not tell why a handshake failed
+ * @property {() => boolean} isHidden  whether nobody can see the page
+ * @property {() => Promise<number>} entrance  the status by which the server lets nobody in, 0 if it does or cannot
+ *   be reached: a browser does not tell why a handshake failed
  */
 
-/** Codes by which the server says that trying again is no use. */
+const SIGNED_OUT = { detail: "access denied, the daemon asks for a token that it knows", remedy: "Sign in" };
+const KEPT_OUT = { detail: "access denied, the daemon does not let this page read", remedy: "Try again" };
+
+/** Codes by which the server says that trying again is no use: of HTTP, and of a close. */
 const FINAL_CODES = new Map([
-  [1008, "the server refused this client"],
-  [4401, "the server asks for credentials"],
-  [4403, "the server does not allow access"],
+  [401, SIGNED_OUT],
+  [403, KEPT_OUT],
+  [404, { detail: "the daemon has no feed of the version that this page reads", remedy: "Reload" }],
+  [1008, { detail: "the daemon refused this client", remedy: "Try again" }],
+  [4401, SIGNED_OUT],
+  [4403, KEPT_OUT],
 ]);
 
 /** What a browser reports where a connection broke without a close. */
@@ -37,6 +45,13 @@ const CONNECT_TIMEOUT_MS = 10_000;
 
 /** A connection that held this long was a good one: the next loss starts from short waits again. */
 const STEADY_MS = 5_000;
+
+/**
+ * While nobody can see the page its samples are read this many at once: most of what a message costs is that the page
+ * wakes up and turns to it.
+ */
+const READ_AT_ONCE = 16;
+const SAMPLE = '{"type":"sample"';
 
 /**
  * A browser does not show why a handshake failed. A refused resume position (400) looks like a
@@ -73,6 +88,8 @@ export class Connection {
 
   /** @type {Socket | null} */
   #socket = null;
+  /** Samples that came while nobody could see the page. @type {string[]} */
+  #unread = [];
   #cancelTimer = () => {};
   #waiting = false;
   #heardAt = 0;
@@ -111,6 +128,7 @@ export class Connection {
 
   /** The network came back, or somebody looks at the page again: do not sit out a wait. */
   wake() {
+    this.#read();
     if (this.#waiting) {
       this.#open();
     } else if (this.#socket) {
@@ -141,7 +159,25 @@ export class Connection {
   /** @param {string} text */
   #receive(text) {
     this.#heardAt = this.#around.now();
+    this.#unread.push(text);
+    if (!this.#around.isHidden() || !text.startsWith(SAMPLE) || this.#unread.length >= READ_AT_ONCE) {
+      this.#read();
+    }
+  }
+
+  #read() {
+    this.#unread.splice(0).forEach((text) => this.#take(text));
+  }
+
+  /** @param {string} text */
+  #take(text) {
     const message = decode(text);
+    if (message.type === "hello" && message.protocol !== "" && message.protocol !== PROTOCOL) {
+      this.#giveUp();
+      const detail = `the daemon speaks ${message.protocol}, and this page ${PROTOCOL}`;
+      this.#onLink({ phase: "ended", detail, remedy: "Reload" });
+      return;
+    }
     if (message.type === "hello") {
       this.#silenceLimitMs = 2 * message.heartbeatMs;
       this.#retryMs = null;
@@ -170,9 +206,18 @@ export class Connection {
       return;
     }
     // Its close event may be a minute away when the peer is gone: treat it as closed now.
-    socket.onopen = socket.onmessage = socket.onclose = null;
-    socket.close();
+    this.#giveUp();
     this.#lost(ABNORMAL, "");
+  }
+
+  #giveUp() {
+    this.#cancelTimer();
+    const socket = this.#socket;
+    this.#socket = null;
+    if (socket) {
+      socket.onopen = socket.onmessage = socket.onclose = null;
+      socket.close();
+    }
   }
 
   /**
@@ -180,11 +225,12 @@ export class Connection {
    * @param {string} reason
    */
   #lost(code, reason) {
+    this.#read();
     this.#cancelTimer();
     this.#socket = null;
     const final = FINAL_CODES.get(code);
     if (final) {
-      this.#onLink({ phase: "ended", detail: reason ? `${final}: ${reason}` : final });
+      this.#onLink({ phase: "ended", ...final });
       return;
     }
     if (Number.isNaN(this.#openedAt)) {
@@ -201,11 +247,11 @@ export class Connection {
   }
 
   async #askWhy() {
-    const refusal = await this.#around.refusal();
-    if (refusal !== null && this.#waiting) {
+    const final = FINAL_CODES.get(await this.#around.entrance());
+    if (final && this.#waiting) {
       this.#cancelTimer();
       this.#waiting = false;
-      this.#onLink({ phase: "ended", detail: refusal });
+      this.#onLink({ phase: "ended", ...final });
     }
   }
 }

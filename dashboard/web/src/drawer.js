@@ -7,6 +7,14 @@ import { bytes, duration, text, zonedTime } from "./units.js";
 
 const EVERY_MS = 2000;
 
+/** What to say where asking again would change nothing. @type {Record<number, string>} */
+const REFUSALS = {
+  401: "The daemon does not know this page's token any more. Load the page again to sign in with another.",
+  403:
+    "This page's token may read the samples, and not what the daemon tells of itself: it has not the scope “status”. " +
+    "One that has is made with: hostcast token add NAME --scope read --scope status",
+};
+
 export class Drawer {
   #base;
   #dialog = byId("drawer", HTMLDialogElement);
@@ -29,6 +37,10 @@ export class Drawer {
     clearTimeout(this.#timer);
     try {
       const answer = await fetch(new URL("api/v1/status", this.#base), { cache: "no-store" });
+      if (REFUSALS[answer.status]) {
+        this.#body.replaceChildren(element("p", { text: REFUSALS[answer.status] }));
+        return;
+      }
       if (!answer.ok) {
         throw new Error(`the daemon answers ${answer.status}`);
       }

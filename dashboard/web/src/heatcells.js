@@ -64,7 +64,7 @@ export class HeatCells {
   /**
    * Where several samples fall into one cell, that shows their mean.
    * @param {number} start  where the pixels of this core begin
-   * @param {Float32Array} values
+   * @param {Float64Array} values
    * @param {number} first  row
    * @param {{ from: Float64Array, to: Float64Array }} spans  of the rows from there on
    * @param {Uint32Array} ramp

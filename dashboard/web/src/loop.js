@@ -15,11 +15,12 @@ export class Loop {
   #requested = false;
   #drawnAt = -Infinity;
   #tookMs = 0;
+  #picture = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
 
   /**
-   * @param {() => void} draw
+   * @param {() => boolean} draw  whether that was all; if not it goes on with the next picture
    * @param {() => number} pixelMs  how much time one pixel shows
    */
   constructor(draw, pixelMs) {
@@ -44,20 +45,24 @@ export class Loop {
   /** @param {number} wait */
   #request(wait) {
     clearTimeout(this.#timer);
+    cancelAnimationFrame(this.#picture);
     this.#requested = !document.hidden;
     if (this.#requested) {
-      this.#timer = setTimeout(() => requestAnimationFrame(() => this.#frame()), Math.max(0, wait));
+      this.#timer = setTimeout(() => (this.#picture = requestAnimationFrame(() => this.#frame())), Math.max(0, wait));
     }
   }
 
   #frame() {
     this.#requested = false;
     this.#drawnAt = performance.now();
-    this.#draw();
+    const isAll = this.#draw();
     // The better part of the cost is what the browser makes of it, which it does before any timer.
     setTimeout(() => (this.#tookMs = performance.now() - this.#drawnAt));
     // Time moves on, also when no sample comes.
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.invalidate(), CLOCK_MS);
+    if (!isAll) {
+      this.refresh();
+    }
   }
 }

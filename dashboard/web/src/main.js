@@ -49,9 +49,10 @@ if (!others.includes(shown.host)) {
 const base = shown.host || home;
 
 /** @type {import("./panel.js").Scene} */
-const scene = { store, shown, waiting: [], look: 0 };
+const scene = { store, shown, waiting: [], look: 0, refresh: () => loop.refresh() };
 let textsAt = -Infinity;
 let everything = false;
+let isPublished = true;
 
 const loop = new Loop(draw, () => sections.pixelMs);
 const status = new Status(store);
@@ -146,6 +147,7 @@ function receive(message, text) {
   if (message.type === "hello" && message.replay) {
     clock = replayClock(message.replay);
   }
+  const wasEmpty = store.rows.samples === 0;
   const time = store.take(message);
   if (!Number.isNaN(time)) {
     clock.observe(time, performance.now());
@@ -155,12 +157,20 @@ function receive(message, text) {
   } else if (message.type === "notice") {
     status.tell(`The daemon says: ${message.reason.replaceAll("_", " ")}.`);
   }
-  publishPosition();
-  loop.invalidate();
+  if (isPublished) {
+    isPublished = false;
+    queueMicrotask(publishPosition);
+  }
+  if (message.type === "schema" || (wasEmpty && store.rows.samples > 0)) {
+    refresh();
+  } else {
+    loop.invalidate();
+  }
 }
 
-/** For tests and for whoever looks with the browser's inspector. */
+/** For tests and for whoever looks with the browser's inspector. Once for messages that are read together. */
 function publishPosition() {
+  isPublished = true;
   const { dataset } = document.documentElement;
   dataset.epoch = store.epoch;
   dataset.lastSeq = Number.isNaN(store.lastSeq) ? "" : String(store.lastSeq);
@@ -182,6 +192,7 @@ function choose(url) {
   location.reload();
 }
 
+/** @returns {boolean} whether that was all */
 function draw() {
   const now = hostNow();
   const at = performance.now();
@@ -192,7 +203,7 @@ function draw() {
   scene.waiting = overdue ? [{ from: store.lastTime, to: now, reason: "waiting" }] : [];
 
   const view = shown.view(store.rows, now);
-  sections.draw(view, everything);
+  const isAll = sections.draw(view, everything);
   sections.tell(texts);
   tiles.draw(view, texts);
   hosts.draw();
@@ -204,4 +215,5 @@ function draw() {
     const isEmpty = store.rows.samples === 0;
     byId("waiting", HTMLElement).hidden = !isEmpty;
   }
+  return isAll;
 }

@@ -36,6 +36,7 @@ import { snapped } from "./view.js";
  * @property {import("./shown.js").Shown} shown
  * @property {import("./store.js").Break[]} waiting  the stretch at the end in which nothing came
  * @property {number} look  grows when the theme or a unit has changed
+ * @property {() => void} refresh  has everything drawn soon that is in sight and not as it should be
  */
 
 export class Panel {
@@ -66,6 +67,8 @@ export class Panel {
   #revision = 0;
   #inSight = false;
   #isDrawn = false;
+  /** Whether anything was written since it was built, or came in sight. */
+  #isTold = false;
   #key = "";
   #pointed = "";
   /** @type {View | null} the newest that was asked for */
@@ -126,7 +129,8 @@ export class Panel {
     listen(this.#body, this.#plot, shown);
     new IntersectionObserver(([entry]) => {
       this.#inSight = entry.isIntersecting;
-      this.#redraw();
+      this.#isTold = false;
+      scene.refresh();
     }, { rootMargin: "200px" }).observe(this.root);
   }
 
@@ -173,7 +177,8 @@ export class Panel {
       return;
     }
     this.#plot.showCursor(this.#scene.shown.cursor);
-    if (texts) {
+    if (texts || !this.#isTold) {
+      this.#isTold = true;
       this.#legend.mark((label) => this.#isHidden(label));
       this.#showValues();
     }
@@ -232,6 +237,7 @@ export class Panel {
       return;
     }
     this.#revision = store.revision;
+    this.#isTold = false;
     this.#key = "";
     this.#picture = this.kind.picture(store);
     const cores = this.kind.heat?.(store) ?? [];

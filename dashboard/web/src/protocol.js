@@ -6,7 +6,8 @@
  * falls back to "not told".
  */
 
-export const SUBPROTOCOL = "hostcast.v1.compact";
+export const PROTOCOL = "hostcast.v1";
+export const SUBPROTOCOL = `${PROTOCOL}.compact`;
 
 /**
  * @typedef {{ name: string, os: string, kernel: string, cpus: number, bootId: string,

@@ -14,6 +14,7 @@ const REASONS = {
   late: "not taken: the daemon was held up",
   suspended: "not taken: the host was suspended",
   clock: "the host's clock was set back",
+  clock_forward: "the host's clock was set forward",
   waiting: "nothing has come since",
 };
 

@@ -21,8 +21,8 @@ const FIRST_LENGTH = 256;
 
 /** Of one line; all lines of a chart have the same runs. */
 class Track {
-  low = new Float32Array(FIRST_LENGTH);
-  high = new Float32Array(FIRST_LENGTH);
+  low = new Float64Array(FIRST_LENGTH);
+  high = new Float64Array(FIRST_LENGTH);
   sum = new Float64Array(FIRST_LENGTH);
   count = new Uint16Array(FIRST_LENGTH);
   /** Whether the lowest came before the highest. */
@@ -212,7 +212,7 @@ export class Runs {
 }
 
 /**
- * @template {Float32Array | Float64Array | Uint16Array | Uint8Array} Numbers
+ * @template {Float64Array | Uint16Array | Uint8Array} Numbers
  * @param {Numbers} old
  * @param {number} from
  * @param {number} length

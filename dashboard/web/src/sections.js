@@ -14,12 +14,18 @@ import { recall, remember } from "./storage.js";
  */
 
 const FOLDED_KEY = "hostcast.folded";
+/** Of one picture: what takes longer goes on with the next, so that the page always answers at once. */
+const SLICE_MS = 16;
 
 export class Sections {
   #scene;
   #sections;
   #absent = element("p", { class: "absent", testid: "absent", hidden: true });
   #revision = 0;
+  /** To be rebuilt. @type {Section[]} */
+  #stale = [];
+  /** The panel that was drawn last. */
+  #next = -1;
 
   /**
    * @param {HTMLElement} parent
@@ -34,17 +40,27 @@ export class Sections {
 
   /**
    * @param {View} view
-   * @param {boolean} everything  also what is out of sight
+   * @param {boolean} everything  also what is out of sight, and all at once
+   * @returns {boolean} whether that is all
    */
   draw(view, everything) {
     const { store } = this.#scene;
     if (store.revision !== this.#revision) {
       this.#revision = store.revision;
-      this.#sections.forEach((section) => section.rebuild());
+      this.#stale = [...this.#sections];
     }
-    for (const panel of this.#visible()) {
-      panel.draw(view, everything);
+    const until = everything ? Infinity : performance.now() + SLICE_MS;
+    const panels = this.#visible();
+    let left = panels.length;
+    // Goes on where the last picture stopped.
+    for (; left > 0 && performance.now() < until; left -= 1) {
+      this.#next = (this.#next + 1) % panels.length;
+      panels[this.#next].draw(view, everything);
     }
+    while (this.#stale.length > 0 && performance.now() < until) {
+      this.#stale.shift()?.rebuild();
+    }
+    return this.#stale.length === 0 && left === 0;
   }
 
   /**

@@ -5,7 +5,7 @@
 import { byId, element, setText } from "./dom.js";
 import { readingOf } from "./lines.js";
 import { replayTitle, replayedText } from "./replay.js";
-import { plain } from "./selection.js";
+import { inNaturalOrder, plain } from "./selection.js";
 import { ageText, stateOf, STATE_TEXT } from "./state.js";
 import { bytes, duration, percent, text, zonedTime } from "./units.js";
 
@@ -43,13 +43,18 @@ export class Status {
   constructor(store) {
     this.#store = store;
     this.#bannerAction.addEventListener("click", () => location.reload());
+    // Only for who points at it: what the browser needs for the names of zones takes it 10 ms to load.
+    this.#age.addEventListener("pointerenter", () => {
+      const { lastTime } = this.#store;
+      this.#age.title = Number.isNaN(lastTime) ? "" : `newest sample: ${zonedTime(lastTime)}`;
+    });
   }
 
   /** @param {Link} link */
   setLink(link) {
     this.#link = link;
     if (link.phase === "ended") {
-      this.#bannerAction.textContent = "Try again";
+      this.#bannerAction.textContent = link.remedy ?? "Try again";
       this.#say(`The stream has ended: ${link.detail}.`, true);
     }
   }
@@ -82,7 +87,6 @@ export class Status {
     document.documentElement.toggleAttribute("data-paused", isHeld);
     setText(this.#pillText, replay && state === "replay" ? replayTitle(replay) : STATE_TEXT[state]);
     setText(this.#age, replay ? replayedText(replay, now) : ageText(age, this.#store.intervalMs));
-    this.#age.title = Number.isNaN(lastTime) ? "" : `newest sample: ${zonedTime(lastTime)}`;
     this.#age.dataset.value = Number.isNaN(age) ? "" : String(Math.round(age));
     this.#drawFacts();
   }
@@ -149,7 +153,7 @@ export class Status {
    */
   #compareVersions(server) {
     const daemon = server.split("/")[1] ?? "";
-    const order = new Intl.Collator("en", { numeric: true }).compare(daemon, PAGE_VERSION);
+    const order = inNaturalOrder(daemon, PAGE_VERSION);
     if (PAGE_VERSION !== "" && order !== 0) {
       const what = order > 0 ? "newer" : "older";
       this.#bannerAction.textContent = "Reload";

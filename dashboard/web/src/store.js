@@ -18,6 +18,9 @@ export const MAX_ROWS = 90_000;
 /** A host with very many series is held for less than an hour: this many values take 96 MiB. */
 const MAX_VALUES = 12 * 1024 ** 2;
 
+/** Clocks are slewed by less than this between two samples; what is more was a step. */
+const CLOCK_STEP_MS = 2000;
+
 export class Store {
   #heldMs;
   /** @type {Hello | null} */
@@ -145,6 +148,9 @@ export class Store {
       this.#markGap(sample.missed.reason);
     } else if (sample.seq > this.lastSeq + 1) {
       this.#markGap("missing");
+    }
+    if (sample.time - this.lastTime > sample.elapsedMs + CLOCK_STEP_MS) {
+      this.#markGap("clock_forward");
     }
     if (sample.time <= this.lastTime) {
       // The host's clock was set back: what was drawn from there on has no place any more.

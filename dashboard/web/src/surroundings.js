@@ -17,12 +17,14 @@ export function browser(base) {
       return () => clearTimeout(timer);
     },
     random: Math.random,
-    async refusal() {
+    isHidden: () => document.hidden,
+    async entrance() {
       try {
-        const { status } = await fetch(new URL("api/v1/status", base), { method: "HEAD", cache: "no-store" });
-        return status === 401 || status === 403 ? `access denied (${status})` : null;
+        // What whoever may read the stream may ask for, too.
+        const { ok, status } = await fetch(new URL("api/v1/schema", base), { method: "HEAD", cache: "no-store" });
+        return ok ? 0 : status;
       } catch {
-        return null; // away, or of another origin: then nobody may know
+        return 0; // away, or of another origin: then nobody may know
       }
     },
   };

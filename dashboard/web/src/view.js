@@ -48,7 +48,7 @@ export function between(rows, from, to) {
 
 /**
  * The same view, moved to a whole pixel of a plot that is so wide: between two of them there is
- * nothing new to see.
+ * nothing new to see. To the later one, so that the newest sample is on it.
  * @param {View} view
  * @param {import("./rows.js").Rows} rows
  * @param {number} pixels
@@ -56,6 +56,6 @@ export function between(rows, from, to) {
  */
 export function snapped(view, rows, pixels) {
   const pixelMs = (view.to - view.from) / pixels;
-  const to = Math.floor(view.to / pixelMs) * pixelMs;
+  const to = Math.ceil(view.to / pixelMs) * pixelMs;
   return to === view.to ? view : between(rows, to - (view.to - view.from), to);
 }

@@ -12,17 +12,19 @@ class Bench {
   /** @type {string[]} */
   phases = [];
   detail = "";
-  /** @type {string | null} */
-  refusal = null;
+  entrance = 0;
   time = 0;
   /** @type {string | null} */
   position = null;
+  isHidden = false;
+  /** The numbers of the samples that were passed on. @type {number[]} */
+  taken = [];
 
   constructor() {
     this.connection = new Connection({
       page: "http://host:7117/prefix/",
       resumeFrom: () => this.position,
-      onMessage: () => {},
+      onMessage: (message) => message.type === "sample" && this.taken.push(message.sample.seq),
       onLink: (link) => {
         this.phases.push(link.phase);
         this.detail = link.detail;
@@ -40,7 +42,8 @@ class Bench {
           return () => (this.timers = this.timers.filter((one) => one !== timer));
         },
         random: () => 0.5,
-        refusal: async () => this.refusal,
+        isHidden: () => this.isHidden,
+        entrance: async () => this.entrance,
       },
     });
     this.connection.start();
@@ -122,13 +125,13 @@ test("the wait begins from what the bye asked for", () => {
 });
 
 test("a final code ends it, with the reason", () => {
-  for (const code of [1008, 4401, 4403]) {
+  for (const [code, reason] of /** @type {const} */ ([[1008, /refused/], [4401, /asks for a token/], [4403, /not let this page read/]])) {
     const bench = new Bench();
     bench.accept();
-    bench.hangUp(code, "no");
+    bench.hangUp(code);
     bench.wait(100_000);
     assert.equal(bench.phases.at(-1), "ended");
-    assert.match(bench.detail, /: no$/);
+    assert.match(bench.detail, reason);
     assert.equal(bench.sockets.length, 1);
   }
 });
@@ -186,12 +189,54 @@ test("waking ends a wait, and finds out about a dead peer", () => {
 });
 
 test("a server that lets nobody in is not asked again and again", async () => {
+  for (const [status, ends] of /** @type {const} */ ([[401, true], [403, true], [404, true], [503, false], [0, false]])) {
+    const bench = new Bench();
+    bench.entrance = status;
+    bench.socket.onclose({ code: 1006, reason: "" });
+    await Promise.resolve();
+    await Promise.resolve();
+    assert.deepEqual(bench.phases, ["connecting", "reconnecting", ...(ends ? ["ended"] : [])]);
+    assert.equal(bench.timers.length, ends ? 0 : 1, "whether something waits for another attempt");
+  }
+});
+
+test("a daemon that speaks another protocol is not listened to", () => {
   const bench = new Bench();
-  bench.refusal = "access denied (403)";
-  bench.socket.onclose({ code: 1006, reason: "" });
-  await Promise.resolve();
-  await Promise.resolve();
-  assert.deepEqual(bench.phases, ["connecting", "reconnecting", "ended"]);
-  assert.equal(bench.detail, "access denied (403)");
-  assert.equal(bench.timers.length, 0, "nothing waits for another attempt");
+  bench.socket.onopen();
+  bench.say({ type: "hello", protocol: "hostcast.v2", heartbeat_ms: 1000 });
+  assert.equal(bench.phases.at(-1), "ended");
+  assert.equal(bench.detail, "the daemon speaks hostcast.v2, and this page hostcast.v1");
+  assert.ok(bench.socket.closed);
+  bench.wait(100_000);
+  assert.equal(bench.sockets.length, 1);
+});
+
+test("while nobody can see the page samples are read together, and none is lost or late for anybody", () => {
+  const bench = new Bench();
+  bench.accept();
+  let seq = 0;
+  const sample = () => bench.say({ type: "sample", seq: (seq += 1), time: seq, values: [] });
+  const all = () => Array.from({ length: seq }, (_, at) => at + 1);
+  sample();
+  assert.deepEqual(bench.taken, all(), "somebody looks: at once");
+
+  bench.isHidden = true;
+  for (let at = 0; at < 100; at += 1) {
+    sample();
+    assert.ok(seq - bench.taken.length < 16, "what waits is bounded");
+  }
+  assert.ok(bench.taken.length < seq, "some wait");
+  bench.say({ type: "gap", epoch: "a", from_seq: 1, to_seq: 2, reason: "slow" });
+  assert.deepEqual(bench.taken, all(), "whatever else comes finds them read");
+
+  sample();
+  bench.isHidden = false;
+  bench.connection.wake();
+  assert.deepEqual(bench.taken, all(), "as does who looks again");
+
+  bench.isHidden = true;
+  sample();
+  bench.hangUp(1006);
+  assert.deepEqual(bench.taken, all(), "and a resume knows where it stands");
+  assert.deepEqual(bench.phases.at(-1), "reconnecting");
 });

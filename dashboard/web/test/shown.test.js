@@ -160,8 +160,8 @@ test("the figures are of what is visible, and a missing value is in none of them
 
 test("a view moves by whole pixels: between two of them nothing has changed", () => {
   const { rows } = tenRows();
-  const at = [60_000, 60_099, 60_100].map((now) => snapped(viewOf(rows, now, 60_000), rows, 600).to);
-  assert.deepEqual(at, [60_000, 60_000, 60_100]);
+  const at = [60_000, 60_001, 60_100].map((now) => snapped(viewOf(rows, now, 60_000), rows, 600).to);
+  assert.deepEqual(at, [60_000, 60_100, 60_100], "and the newest sample is visible");
 });
 
 test("an axis ends at round values", () => {

@@ -135,6 +135,15 @@ test("a clock that was set back replaces what it contradicts", () => {
   assert.deepEqual(times, [...times].sort((a, b) => a - b));
 });
 
+test("a clock that was set forward leaves a gap, where no time has passed", () => {
+  const store = started();
+  [1, 2, 3].forEach((seq) => store.append(sample(seq)));
+  store.append(sample(4, [0.4], 64_000));
+  store.append(sample(5, [0.5], 66_000));
+  assert.deepEqual(seqs(store), [1, 2, 3, NaN, 4, 5], "a second more than elapsed is no step");
+  assert.deepEqual(store.breaks, [{ from: 3000, to: 64_000, reason: "clock_forward" }]);
+});
+
 test("an hour is held, at the interval of the daemon", () => {
   const store = started();
   for (let seq = 1; seq <= 10_000; seq += 1) {

@@ -11,10 +11,8 @@ export class Proxy {
   #target;
   /** @type {Set<Pair>} */
   #pairs = new Set();
-  /** @type {"open" | "cut" | "unplugged" | "forbidden"} */
+  /** @type {"open" | "cut" | "unplugged"} */
   #state = "open";
-  /** What is told in place of what, of the same length. @type {[from: string, to: string] | null} */
-  #rewritten = null;
   /** @type {((pair: Pair) => void) | null} */
   #onTorn = null;
   #listener = net.createServer((client) => this.#accept(client));
@@ -64,22 +62,6 @@ export class Proxy {
     this.#reset();
   }
 
-  /** From here on nobody is let in: as a proxy does after a login has run out. */
-  forbid() {
-    this.#state = "forbidden";
-    this.#reset();
-  }
-
-  /**
-   * The daemon says something else from here on, to those who come anew.
-   * @param {string} from
-   * @param {string} to
-   */
-  rewrite(from, to) {
-    this.#rewritten = [from, to];
-    this.#reset();
-  }
-
   close() {
     this.#listener.close();
     this.#reset();
@@ -119,19 +101,13 @@ export class Proxy {
       this.#refuse(client);
       return;
     }
-    if (this.#state === "forbidden") {
-      client.once("data", () => client.end("HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"));
-      return;
-    }
     const server = net.connect(this.#target, "127.0.0.1");
     server.on("error", () => client.destroy());
     const pair = { client, server };
     this.#pairs.add(pair);
     const at = this.received.push("") - 1;
     client.on("data", (data) => server.write(data));
-    server.on("data", (told) => {
-      const [from, to] = this.#rewritten ?? ["", ""];
-      const data = from ? Buffer.from(told.toString("latin1").replaceAll(from, to), "latin1") : told;
+    server.on("data", (data) => {
       this.received[at] += data.toString("latin1");
       const torn = this.#onTorn;
       this.#onTorn = null;

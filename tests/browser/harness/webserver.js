@@ -15,8 +15,14 @@ const PLACES = [...(process.env.PATH ?? "").split(":"), "/usr/sbin", process.env
 /** The name that the shipped files are for; the browser finds it on this host. */
 export const NAME = "monitor.example.com";
 export const LOGIN = { username: "operator", password: "not a secret" };
-/** What the daemon needs, without its tables. */
-export const SETTINGS = `allowed_hosts = ["${NAME}"]\n`;
+/** What the daemon needs, as it is shipped, but for where it listens. */
+export const SETTINGS = readFileSync(path.join(SHIPPED, "hostcast.toml"), "utf8")
+  .split("\n")
+  .filter((line) => line && !/^(#|listen =|\[server\]$)/.test(line))
+  .map((line) => `${line}\n`)
+  .join("");
+
+/** @typedef {{ keepsPrefix?: boolean, hasLogin?: boolean }} Manner */
 
 /** @param {string} name  of a program; null where this host has none */
 export function program(name) {
@@ -45,8 +51,9 @@ export class WebServer {
    * nginx, which gives up whoever is silent for this long.
    * @param {number} upstream  the daemon's port
    * @param {string} silence
+   * @param {Manner} [manner]
    */
-  static async nginx(upstream, silence) {
+  static async nginx(upstream, silence, { keepsPrefix = false, hasLogin = true } = {}) {
     const { folder, port, certificate, key } = await prepare("nginx");
     const users = path.join(folder, "users");
     writeFileSync(users, `${LOGIN.username}:{PLAIN}${LOGIN.password}\n`);
@@ -55,8 +62,9 @@ export class WebServer {
       ["/etc/ssl/certs/monitor.example.com.pem", certificate],
       ["/etc/ssl/private/monitor.example.com.key", key],
       ["/etc/nginx/hostcast.htpasswd", users],
-      ["http://127.0.0.1:7117/", `http://127.0.0.1:${upstream}/`],
+      ["http://127.0.0.1:7117/", `http://127.0.0.1:${upstream}${keepsPrefix ? "" : "/"}`],
       ["proxy_read_timeout 60s", `proxy_read_timeout ${silence}`],
+      ...(hasLogin ? [] : without('auth_basic "hostcast";', "auth_basic_user_file", 'proxy_set_header Authorization "";')),
     ]);
     const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
       .map((kind) => `${kind}_temp_path ${folder}/${kind};`)
@@ -76,8 +84,11 @@ export class WebServer {
     return server;
   }
 
-  /** @param {number} upstream  the daemon's port */
-  static async caddy(upstream) {
+  /**
+   * @param {number} upstream  the daemon's port
+   * @param {Manner} [manner]
+   */
+  static async caddy(upstream, { keepsPrefix = false, hasLogin = true } = {}) {
     const { folder, port, certificate, key } = await prepare("caddy");
     const caddy = program("caddy");
     assert.ok(caddy);
@@ -86,6 +97,9 @@ export class WebServer {
       [`\n${NAME} {`, `\nhttps://${NAME}:${port} {\n\ttls ${certificate} ${key}\n`],
       ["operator HASH", `${LOGIN.username} ${hash}`],
       ["reverse_proxy 127.0.0.1:7117", `reverse_proxy 127.0.0.1:${upstream}`],
+      ...(keepsPrefix ? /** @type {[string, string][]} */ ([["handle_path /hostcast/*", "handle /hostcast/*"]]) : []),
+      // Its block is one of comments then.
+      ...(hasLogin ? [] : without("basicauth {", `${LOGIN.username} ${hash}\n\t}`, "header_up -Authorization")),
     ]);
     const file = path.join(folder, "Caddyfile");
     const admin = `unix/${folder}/admin`;
@@ -136,6 +150,15 @@ function adapt(text, changes) {
     assert.ok(changed.includes(from), `the shipped file has no ${from}`);
     return changed.replaceAll(from, () => to);
   }, text);
+}
+
+/**
+ * Has these directives be no more.
+ * @param {string[]} directives  each as it begins
+ * @returns {[string, string][]}
+ */
+function without(...directives) {
+  return directives.map((directive) => [directive, `# ${directive.replaceAll("\n", "\n# ")}`]);
 }
 
 let count = 0;

@@ -89,6 +89,20 @@ test("the crosshair stands at one time in every chart, and every legend tells of
   await until("the newest values again", async () => (await page.locator('[data-testid="chart-load"] thead th').nth(1).innerText()) === "now");
 });
 
+test("times are the viewer's, and the zone is told on hover", async (t) => {
+  const { visit, page } = await scene(t, { timezoneId: "Asia/Kolkata", locale: "en-GB" });
+  const box = await boxOf(visit, "cpu");
+  await page.mouse.move(box.x + box.width - 2, box.y + 40);
+  const time = page.locator('[data-testid="chart-cpu"] .card-time');
+  const said = await until("a time", () => time.innerText());
+  const newest = visit.samples().at(-1).time;
+  const there = [0, 1, 2, 3].map((back) => new Date(newest - 1000 * back + 5.5 * 3_600_000).toISOString().slice(11, 19));
+  assert.ok(there.includes(said.slice(0, 8)), `${said} is none of ${there}`);
+  for (const hovered of [time, page.locator("#age")]) {
+    assert.match((await hovered.getAttribute("title")) ?? "", /GMT\+5:30|IST/);
+  }
+});
+
 test("the legend's figures are those of the samples that are visible", async (t) => {
   const { visit, page } = await scene(t);
   await page.keyboard.press("Space");

@@ -2,8 +2,9 @@
 
 import assert from "node:assert/strict";
 import test from "node:test";
-import { daemonFor, visitFor } from "../harness/scene.js";
 import { Daemon } from "../harness/daemon.js";
+import { afterwards, daemonFor, visitFor } from "../harness/scene.js";
+import { start } from "../harness/scratch.js";
 import { until } from "../harness/until.js";
 
 /** @typedef {import("../harness/browser.js").Visit} Visit */
@@ -130,6 +131,38 @@ test("the raw panel shows the last ten messages as they came, and can be held", 
   assert.deepEqual(await items(), held);
   await visit.page.locator("#raw-pause").click();
   await until("newer messages", async () => (await items())[0] !== held[0]);
+});
+
+test("the lines for curl and websocat can be copied, and bring the feed", async (t) => {
+  const daemon = await daemonFor(t, { interval: "100ms" });
+  const visit = await visitFor(t, daemon.url, { permissions: ["clipboard-read", "clipboard-write"] });
+  await visit.page.locator("#raw summary").click();
+  const copied = [];
+  for (const row of await visit.page.locator("#commands .command").all()) {
+    await row.getByRole("button", { name: "Copy" }).click();
+    copied.push(await visit.page.evaluate(() => navigator.clipboard.readText()));
+    assert.equal(copied[copied.length - 1], await row.locator("code").innerText());
+  }
+  const [curl, websocat] = copied;
+  const feed = start("/bin/sh", ["-c", `exec ${curl}`], { stdio: ["ignore", "pipe", "ignore"] });
+  afterwards(t, () => feed.kill("SIGKILL"));
+  let text = "";
+  feed.stdout?.on("data", (data) => (text += data));
+  await until("three lines of the feed", () => text.split("\n").length > 3);
+  assert.ok(text.split("\n").slice(0, 3).every((line) => JSON.parse(line).values), text);
+
+  // Not every machine has websocat: what it is told to do is done by the browser.
+  const [, subprotocol, url] = /^websocat -U --protocol (\S+) '(\S+)'$/.exec(websocat) ?? [];
+  const type = await visit.page.evaluate(
+    ([to, wanted]) =>
+      new Promise((resolve, reject) => {
+        const socket = new WebSocket(to, wanted);
+        socket.onmessage = ({ data }) => (socket.close(), resolve(`${JSON.parse(data).type} in ${socket.protocol}`));
+        socket.onerror = reject;
+      }),
+    [url, subprotocol],
+  );
+  assert.equal(type, "hello in hostcast.v1.compact");
 });
 
 test("no width makes the page scroll sideways, or leaves a tile alone", async (t) => {

@@ -1,6 +1,7 @@
 /** That everyone can use the page, on every screen, by every hand, and in every place that it may be shown in. */
 
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import http from "node:http";
 import test from "node:test";
 import { axeViolations } from "../harness/axe.js";
@@ -239,6 +240,22 @@ test("the drawer tells of the daemon itself: its cost, who listens, what was los
   visit.expectOutage();
   await daemon.kill();
   await until("the truth about a daemon that is gone", async () => /No status/.test(await visit.page.locator("#drawer").innerText()));
+});
+
+const CAN_HIDE_FILES = spawnSync("unshare", ["--mount", "true"]).status === 0;
+
+test("a collector that fails is named in the drawer, with the reason", { skip: !CAN_HIDE_FILES && "needs root" }, async (t) => {
+  // In a mount namespace of its own the daemon finds an empty file where the kernel's should be.
+  const wrap = ["unshare", "--mount", "/bin/sh", "-c", 'mount --bind /dev/null /proc/loadavg && exec "$@"', "sh"];
+  const daemon = await daemonFor(t, { wrap });
+  const visit = await visitFor(t, daemon.url);
+  await visit.page.locator("#open-drawer").click();
+  const failed = visit.page.locator(".collector-failed");
+  await failed.waitFor();
+  assert.match(await failed.innerText(), /^load\s+failed · .*loadavg/);
+  assert.deepEqual(await axeViolations(visit.page), []);
+  await visit.page.keyboard.press("Escape");
+  assert.match(await visit.page.locator('[data-testid="absent"]').innerText(), /load/, "and its chart is said to be absent");
 });
 
 test("on paper every chart is drawn, also those that were never in sight", async (t) => {

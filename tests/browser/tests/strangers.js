@@ -1,15 +1,11 @@
 /** Pages that have no business here, in a browser that can reach the daemon. */
 
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
 import { createServer } from "node:http";
-import path from "node:path";
 import test from "node:test";
 import { theBrowser } from "../harness/browser.js";
-import { BINARY } from "../harness/daemon.js";
 import { afterwards, daemonFor } from "../harness/scene.js";
-import { scratch } from "../harness/scratch.js";
+import { Tokens } from "../harness/tokens.js";
 
 /**
  * A site of someone else, on a port of its own.
@@ -128,19 +124,15 @@ test("a page of an origin that is listed reads both", async (t) => {
 });
 
 test("a browser is asked for a token once, and keeps no more than a cookie that scripts cannot read", async (t) => {
-  const tokens = path.join(scratch, "tokens", String(process.pid));
-  const more = `auth = "token"\ntoken_file = "${tokens}"`;
-  const config = path.join(scratch, "tokens.toml");
-  writeFileSync(config, `[server]\n${more}\n`);
-  const made = spawnSync(BINARY, ["token", "add", "wall", "--config", config], { encoding: "utf8", env: {} });
-  assert.equal(made.status, 0, made.stderr);
-  const daemon = await daemonFor(t, { more });
+  const tokens = new Tokens();
+  const token = tokens.add("wall");
+  const daemon = await daemonFor(t, { more: tokens.settings });
   const page = await pageOf(t, daemon.url);
 
   await page.getByLabel("Token").fill("hostcast_guess");
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.getByText("This token is not known here.").waitFor();
-  await page.getByLabel("Token").fill(made.stdout.trim());
+  await page.getByLabel("Token").fill(token);
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.waitForFunction(() => document.documentElement.dataset.state === "live");
   assert.equal(page.url(), daemon.url);
@@ -152,6 +144,56 @@ test("a browser is asked for a token once, and keeps no more than a cookie that 
   const other = await page.context().newPage();
   await other.goto(await foreignSite(t));
   assert.deepEqual(await attack(other, daemon.url), NOTHING);
+});
+
+test("a page of another origin signs nobody out, and frames nothing", async (t) => {
+  const tokens = new Tokens();
+  const secret = tokens.add("wall");
+  const daemon = await daemonFor(t, { more: tokens.settings });
+  const page = await pageOf(t, daemon.url);
+  await page.getByLabel("Token").fill(secret);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.waitForFunction(() => document.documentElement.dataset.state === "live");
+
+  const other = await page.context().newPage();
+  const site = await foreignSite(t);
+  await other.goto(site);
+  await other.evaluate((target) => {
+    const form = document.createElement("form");
+    form.method = "post";
+    form.action = `${target}sign-out`;
+    document.body.append(form);
+    form.submit();
+  }, daemon.url);
+  await other.getByText("a page of another origin asks").waitFor();
+  await other.goto(site);
+  const framed = await other.evaluate(async (target) => {
+    const frame = document.createElement("iframe");
+    const loaded = new Promise((resolve) => (frame.onload = resolve));
+    frame.src = target;
+    document.body.append(frame);
+    await loaded;
+    // What the browser shows instead is of no origin either, so that only its own page could be read.
+    return frame.contentDocument === null;
+  }, daemon.url);
+  assert.ok(framed);
+  const frame = other.frames().find((candidate) => candidate !== other.mainFrame());
+  assert.doesNotMatch((await frame?.content()) ?? "", /hostcast/);
+
+  await page.reload();
+  await page.waitForFunction(() => document.documentElement.dataset.state === "live");
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.getByLabel("Token").waitFor();
+  assert.deepEqual(await page.context().cookies(), []);
+  await page.reload();
+  await page.getByLabel("Token").waitFor();
+});
+
+test("who needs no token is shown no way out", async (t) => {
+  const daemon = await daemonFor(t);
+  const page = await pageOf(t, daemon.url);
+  await page.waitForFunction(() => document.documentElement.dataset.state === "live");
+  assert.ok(await page.getByRole("button", { name: "Sign out" }).isHidden());
 });
 
 /** @param {string} url */

@@ -1,7 +1,7 @@
 /** That the page never looks better than the truth: gaps, breaks, what is missing, who may see it. */
 
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import test from "node:test";
 import { scratch } from "../harness/scratch.js";
@@ -73,13 +73,13 @@ function libfaketime() {
   return folders.find((library) => existsSync(library)) ?? "";
 }
 
-test("a host's clock that is set back leaves one time axis that only grows", async (t) => {
-  const library = libfaketime();
-  if (library === "") {
-    t.skip("libfaketime is not installed");
-    return;
-  }
-  const clock = path.join(scratch, "clock");
+/**
+ * A page over a daemon whose clock can be set.
+ * @param {import("node:test").TestContext} t
+ * @param {string} library
+ */
+async function withClock(t, library) {
+  const clock = path.join(mkdtempSync(path.join(scratch, "clock-")), "offset");
   writeFileSync(clock, "+0");
   const daemon = await daemonFor(t, {
     interval: "100ms",
@@ -87,16 +87,40 @@ test("a host's clock that is set back leaves one time axis that only grows", asy
   });
   const visit = await visitFor(t, `${daemon.url}#span=60000`);
   await visit.takesMoreSamples(30);
+  return { visit, step: (/** @type {number} */ seconds) => writeFileSync(clock, `${seconds < 0 ? "" : "+"}${seconds}`) };
+}
+
+/** @param {Visit} visit */
+const newestAtTheEdge = (visit) =>
+  until("the newest at the right edge", async () => /^every/.test(await visit.page.locator("#age").innerText()));
+
+const faketime = libfaketime();
+const skip = faketime === "" && "libfaketime is not installed";
+
+test("a host's clock that is set back leaves one time axis that only grows", { skip }, async (t) => {
+  const { visit, step } = await withClock(t, faketime);
   const before = await visit.facts();
-  writeFileSync(clock, "-20");
+  step(-20);
   await until("the step", () => visit.samples().some(({ time }, at, all) => at > 0 && time < all[at - 1].time - 15_000));
-  await visit.page.waitForFunction(() => document.documentElement.dataset.state === "live");
+  await visit.reaches("live");
   await until("more samples", async () => (await visit.facts()).lastSeq > before.lastSeq + 40);
   const after = await visit.facts();
   assert.ok(after.samples <= after.lastSeq - before.lastSeq, "what the new time contradicts is gone");
   assert.ok(after.gaps > before.gaps, "and the step is a break");
   assert.equal(after.epoch, before.epoch);
-  await until("the newest at the right edge", async () => /^every/.test(await visit.page.locator("#age").innerText()));
+  await newestAtTheEdge(visit);
+});
+
+test("a host's clock that is set forward leaves a gap, which says so", { skip }, async (t) => {
+  const { visit, step } = await withClock(t, faketime);
+  const before = await visit.facts();
+  step(20);
+  await until("the step", () => visit.samples().some(({ time }, at, all) => at > 0 && time > all[at - 1].time + 15_000));
+  await visit.takesMoreSamples(10);
+  assert.ok((await visit.facts()).gaps > before.gaps);
+  assert.ok((await visit.facts()).samples > before.samples, "what came before is still there");
+  await newestAtTheEdge(visit);
+  await sayAt(visit, /no samples: the host's clock was set forward/);
 });
 
 test("a device that is plugged in gets its chart, and loses none of its past when it goes", async (t) => {
@@ -130,38 +154,6 @@ test("before the first sample the page says that it waits", async (t) => {
   assert.equal(await visit.page.locator('[data-testid="tile-cpu"] .tile-value').innerText(), "–");
   await visit.holdsSamples(1);
   await visit.page.locator("#waiting").waitFor({ state: "hidden" });
-});
-
-test("a daemon that lets nobody in is not asked again and again, and the page says so", async (t) => {
-  const daemon = await daemonFor(t);
-  const proxy = await proxyFor(t, daemon);
-  const visit = await visitFor(t, proxy.url);
-  visit.expectOutage();
-  proxy.forbid();
-  await visit.reaches("ended");
-  assert.match(await visit.page.locator("#banner-text").innerText(), /access denied \(403\)/);
-  assert.equal(await visit.page.locator("#state-text").innerText(), "Ended");
-  const { length } = visit.streams;
-  await visit.page.waitForTimeout(1500);
-  assert.equal(visit.streams.length, length);
-});
-
-test("a daemon of another version than the page is named, and whether it is newer", async (t) => {
-  const daemon = await daemonFor(t);
-  const proxy = await proxyFor(t, daemon);
-  const visit = await visitFor(t, proxy.url);
-  assert.equal(await visit.page.locator("#banner").isVisible(), false);
-  const version = String(visit.stream.messages[0].server).split("/")[1];
-  visit.expectOutage();
-  for (const [other, word] of [["9.9.9", "newer"], ["0.0.1", "older"]]) {
-    // As after an upgrade: the same page, another daemon behind the same address.
-    assert.equal(other.length, version.length, "a frame must keep its length");
-    proxy.rewrite(`hostcast/${version}`, `hostcast/${other}`);
-    await until(`the word ${word}`, async () =>
-      new RegExp(`${other}, is ${word} than this page, ${version}`).test((await visit.page.locator("#banner-text").textContent()) ?? ""),
-    );
-  }
-  assert.equal(await visit.page.locator("#banner-action").innerText(), "Reload");
 });
 
 test("when the network is back, or somebody looks again, nobody waits", async (t) => {

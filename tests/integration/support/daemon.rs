@@ -74,7 +74,9 @@ impl TestDaemon {
             .strip_prefix("dashboard at http")
             .map(|rest| rest.trim_start_matches('s'))
             .and_then(|rest| rest.strip_prefix("://"))
-            .and_then(|rest| rest.strip_suffix("/\n"));
+            .and_then(|rest| rest.strip_suffix("/\n"))
+            // A base path may follow.
+            .map(|rest| rest.split_once('/').map_or(rest, |(address, _)| address));
         let socket = line.strip_prefix("listening on unix:").and_then(|rest| rest.strip_suffix('\n'));
         let address = match (dashboard, socket) {
             (Some(address), _) => Address::Tcp(address.parse().unwrap()),
@@ -162,7 +164,7 @@ fn plain() -> Command {
     command
 }
 
-/// The program under test.
+/// The program under test: the one that was built with the tests, unless `$HOSTCAST_BIN` names another.
 pub(crate) fn program() -> PathBuf {
-    env!("CARGO_BIN_EXE_hostcast").into()
+    std::env::var_os("HOSTCAST_BIN").map_or_else(|| env!("CARGO_BIN_EXE_hostcast").into(), PathBuf::from)
 }

@@ -15,6 +15,7 @@ fn cloud_init_finds_nothing_wrong_with_the_user_data_and_sets_the_host_up() {
         .unwrap()
         .replace("${name}", "monitor.example.com")
         .replace("${site}", "fra1")
+        .replace("${balancer_networks}", "[\"10.0.0.0/24\"]")
         .replace("${package_url}", &format!("file://{package}"))
         .replace("${package_sha256}", &digest);
     fs::write(machine.disk().join("user-data"), user_data).unwrap();
