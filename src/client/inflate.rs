@@ -67,7 +67,8 @@ fn inflate(state: &mut Decompress, piece: &[u8], message: &mut Vec<u8>, limit: u
         if status == Status::StreamEnd || message.len() < message.capacity() {
             return Ok(status);
         }
-        message.reserve(message.len().clamp(1 << 10, limit + 1));
+        // One byte more than the limit shows that it is more.
+        message.reserve_exact(message.len().max(1 << 10).min(limit + 1 - message.len()));
     }
 }
 
