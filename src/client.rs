@@ -215,6 +215,7 @@ impl Client {
                 }
             }
             Message::History(chunk) => {
+                self.ready.reserve_exact(chunk.samples.len() + 1);
                 for sample in chunk.samples {
                     self.sample(sample)?;
                 }

@@ -10,6 +10,11 @@ use hostcast::{
     service::{Inherited, ServiceManager},
 };
 
+/// Chosen by measurement: see docs/performance.md, "The allocator".
+#[cfg(feature = "jemalloc")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Serve(args) => serve(args).map(|()| ExitCode::SUCCESS),

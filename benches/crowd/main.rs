@@ -26,6 +26,11 @@ mod storm;
 
 use std::{env, io, time::Duration};
 
+/// As the program has it, since some of the daemons that are measured are this one.
+#[cfg(feature = "jemalloc")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> io::Result<()> {
     hostcast::descriptors::raise_limit();
     let arguments: Vec<String> = env::args().skip(1).collect();

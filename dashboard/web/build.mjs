@@ -39,6 +39,10 @@ const { metafile } = await esbuild.build({
   logLevel: "warning",
 });
 
+// packaging/licences.mjs says so.
+const foreign = Object.keys(metafile.inputs).filter((input) => input.includes("node_modules"));
+if (foreign.length > 0) throw new Error(`the page contains software of others: ${foreign}`);
+
 let html = await readFile(path.join(root, "index.html"), "utf8");
 for (const source of Object.keys(sources)) {
   const built = Object.entries(metafile.outputs).find(

@@ -67,11 +67,19 @@ impl Decoder {
             };
             let message = &mut self.message;
             match (header.opcode, header.is_final) {
-                (TEXT, true) if message.is_none() => {
-                    let text =
-                        if header.is_compressed { inflate::message(payload, MAX_MESSAGE)? } else { payload.to_vec() };
-                    incoming.push(Incoming::Text(text));
+                (TEXT, true) if message.is_none() && header.is_compressed => {
+                    incoming.push(Incoming::Text(inflate::message(payload, MAX_MESSAGE)?));
                 }
+                // Moved, not copied.
+                (TEXT, true) if message.is_none() && payload.len() > KEPT_CAPACITY => {
+                    let rest = self.buffer.split_off(done + header.end);
+                    let mut text = std::mem::replace(&mut self.buffer, rest);
+                    text.drain(..done + header.start);
+                    incoming.push(Incoming::Text(text));
+                    done = 0;
+                    continue;
+                }
+                (TEXT, true) if message.is_none() => incoming.push(Incoming::Text(payload.to_vec())),
                 (TEXT, false) if message.is_none() => *message = Some((payload.to_vec(), header.is_compressed)),
                 (CONTINUATION, is_final) => {
                     let (mut whole, is_compressed) =
@@ -98,11 +106,21 @@ impl Decoder {
         }
         self.buffer.drain(..done);
         // Otherwise it would come to twice that, in steps. Nothing is promised to whoever announces more than we send.
-        self.buffer.reserve_exact(due.min(USUAL_MESSAGE).saturating_sub(self.buffer.len()));
+        if self.buffer.len() > KEPT_CAPACITY {
+            self.buffer.reserve_exact(due.min(USUAL_MESSAGE).saturating_sub(self.buffer.len()));
+        }
         if self.buffer.is_empty() && self.buffer.capacity() > KEPT_CAPACITY {
             self.buffer = Vec::new();
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+impl Decoder {
+    /// How many bytes it has room for.
+    pub(super) fn held(&self) -> usize {
+        self.buffer.capacity()
     }
 }
 

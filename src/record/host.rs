@@ -49,7 +49,7 @@ impl Batch {
 }
 
 /// No more lines than this are put together: what came while the disk was busy is written at once.
-const MAX_BATCH: usize = 64 << 10;
+const MAX_BATCH: usize = 16 << 10;
 
 /// How long the disk may take for a piece of the past before its host is left alone, whose daemon wants its pings answered.
 const PATIENCE_WITH_DISK: Duration = Duration::from_secs(10);

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test, in helpers too")]
 
 mod access;
+mod allocator;
 mod architecture;
 mod attacks;
 mod certificates;
@@ -15,6 +16,7 @@ mod cloud;
 mod compression;
 mod config;
 mod examples;
+mod export;
 mod fairness;
 mod firewall;
 mod folded;

@@ -51,6 +51,15 @@ fn a_recording_has_what_the_json_stream_has_with_host_and_epoch() {
 }
 
 #[test]
+fn a_daemon_below_a_path_is_recorded_by_its_whole_address() {
+    let pour = Pour::with(|config| config.server.base_path = "/hosts/web-1".parse().unwrap());
+    pour.publish(5);
+    let folder = tempfile::tempdir().unwrap();
+    let recorder = Recorder::start(folder.path(), &[target("web-1", &format!("http://{}/hosts/web-1/", pour.address))]);
+    recorder.wait_for("web-1", 5);
+}
+
+#[test]
 fn a_host_that_refuses_is_given_up_and_the_others_go_on() {
     let pour = Pour::new();
     pour.publish(5);

@@ -6,5 +6,6 @@
 mod cloud;
 mod machine;
 mod package;
+mod recorder;
 mod sandbox;
 mod service;

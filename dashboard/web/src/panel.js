@@ -184,6 +184,10 @@ export class Panel {
     }
   }
 
+  measure() {
+    this.#plot.measure();
+  }
+
   /** How many milliseconds a pixel shows, Infinity where it is not in sight. */
   get pixelMs() {
     const { from, to } = this.#plot.view;

@@ -62,8 +62,7 @@ pub(super) struct Subscriber {
 }
 
 enum Phase {
-    /// Reading history. The chunk on its way is held, because that keeps it alive for those who read
-    /// the same part.
+    /// Reading history. The chunk on its way is held, which keeps it alive for those who read the same part.
     History {
         _reader: HistoryReader,
         _chunk: Option<Arc<Chunk>>,

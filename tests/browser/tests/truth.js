@@ -5,7 +5,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "nod
 import path from "node:path";
 import test from "node:test";
 import { scratch } from "../harness/scratch.js";
-import { daemonFor, hostFor, proxyFor, visitFor } from "../harness/scene.js";
+import { afterwards, daemonFor, hostFor, proxyFor, visitFor } from "../harness/scene.js";
 import { until } from "../harness/until.js";
 
 /** @typedef {import("../harness/browser.js").Visit} Visit */
@@ -144,14 +144,20 @@ test("a device that is plugged in gets its chart, and loses none of its past whe
 });
 
 test("before the first sample the page says that it waits", async (t) => {
-  const daemon = await daemonFor(t, { interval: "5s" });
+  const daemon = await daemonFor(t);
   const proxy = await proxyFor(t, daemon);
+  // Samples without a number are none, for as long as it takes to look.
+  proxy.rewrite('"seq":', '"sec":');
   const { Visit } = await import("../harness/browser.js");
   const visit = await Visit.open(proxy.url);
-  t.after(() => visit.close());
+  afterwards(t, () => visit.close());
+  await visit.reaches("live");
   await visit.page.locator("#waiting").waitFor({ state: "visible" });
+  await until("samples that the page cannot use", () => visit.stream.texts.some((text) => text.includes('"sec":')));
   assert.equal(await visit.page.locator(".card[data-testid^=chart]").count(), 0, "no chart pretends to have something");
   assert.equal(await visit.page.locator('[data-testid="tile-cpu"] .tile-value').innerText(), "–");
+  visit.expectOutage();
+  proxy.rewrite('"seq":', '"seq":');
   await visit.holdsSamples(1);
   await visit.page.locator("#waiting").waitFor({ state: "hidden" });
 });
