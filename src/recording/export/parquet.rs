@@ -109,7 +109,7 @@ impl<W: Write + Send> Table for Parquet<W> {
         group.elapsed_ms.push(row.elapsed_ms);
         group.missed_ticks.push(row.missed.map_or(0, |missed| missed.ticks.cast_signed()));
         for (label, values) in &mut group.labels {
-            values.push(row.host.labels.get(label).map_or("", String::as_str).into());
+            values.push(row.host.labels.get(&*label).map_or("", String::as_str).into());
         }
         group.samples.extend(row.samples.map(u64::cast_signed));
         let all = [row.values, row.min, row.max];
