@@ -9,10 +9,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::{
-    record::Recorder,
-    support::{TestDaemon, program},
-};
+use crate::support::{TestDaemon, program, recorder::Recorder};
 
 fn export(folder: &Path, flags: &[&str]) -> Vec<u8> {
     let Output { status, stdout, stderr } =
