@@ -17,6 +17,7 @@ use tokio::{
 use super::{
     failure::{Failure, Lost, of_close},
     frames::{Decoder, Incoming, push_close, push_pong},
+    handshake::Opened,
 };
 use crate::{protocol::Message, websocket::close};
 
@@ -53,11 +54,11 @@ const FIRST_READ_SIZE: usize = 512;
 const READ_SIZE: usize = 16 << 10;
 
 impl Session {
-    /// A connection after its handshake; `beginning` is what has arrived of the stream already.
-    pub(super) fn new(wire: Box<dyn Wire>, beginning: &[u8], patience: Duration) -> Result<Self, Lost> {
+    /// A connection after its handshake.
+    pub(super) fn new(wire: Box<dyn Wire>, opened: &Opened, patience: Duration) -> Result<Self, Lost> {
         let mut session = Self {
             wire,
-            decoder: Decoder::default(),
+            decoder: Decoder::new(opened.is_compressed),
             incoming: VecDeque::new(),
             outgoing: Vec::new(),
             bye: None,
@@ -65,7 +66,7 @@ impl Session {
             patience,
             silence: Box::pin(sleep_until(Instant::now() + patience)),
         };
-        session.feed(beginning)?;
+        session.feed(&opened.beginning)?;
         Ok(session)
     }
 

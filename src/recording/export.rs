@@ -1,6 +1,7 @@
 //! A range out of a recording, for other programs. It is read as it is written, in constant memory.
 
 mod csv;
+mod host;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod rows;
@@ -8,7 +9,7 @@ mod table;
 
 use std::{
     io::{self, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -16,6 +17,7 @@ use std::{
 use self::parquet::Parquet;
 use self::{
     csv::Csv,
+    host::Host,
     rows::{Kept, Row, Rows, members},
     table::export_table,
 };
@@ -86,20 +88,21 @@ impl Selection {
     }
 }
 
-/// Calls `each` with every line of these hosts that is wanted, and its host.
+/// Calls `each` with every sample and gap of these hosts that is wanted, and its host.
 fn read(
     hosts: &[PathBuf],
     selection: &Selection,
-    mut each: impl FnMut(&str, &[u8], &Line<'_>) -> io::Result<()>,
+    mut each: impl FnMut(&Host, &[u8], &Line<'_>) -> io::Result<()>,
 ) -> io::Result<Exported> {
     let mut exported = Exported::default();
     for folder in hosts {
-        let host = name_of(folder);
+        let mut host = Host::of(folder);
         let mut reader = Reader::open(folder)?;
         // A gap has no time of its own: it belongs to the sample before it.
         let mut is_within = selection.from.is_none();
         while let Some(found) = reader.read()? {
             match found {
+                Found::Line(_, Line::Hello { hello, .. }) => host.greet(hello),
                 Found::Line(text, line) => {
                     if let Line::Sample { time, .. } = &line {
                         is_within = selection.wants_time(*time);
@@ -118,26 +121,24 @@ fn read(
     Ok(exported)
 }
 
-fn name_of(folder: &Path) -> String {
-    folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
-}
-
-/// Samples and gaps as lines of JSON, as they were recorded.
+/// Samples and gaps as lines of JSON, as they were recorded, with the labels of their hosts.
 fn export_ndjson(hosts: &[PathBuf], selection: &Selection, mut out: impl Write) -> io::Result<Exported> {
-    read(hosts, selection, |_, text, line| match line {
-        Line::Hello { .. } => Ok(()),
-        Line::Sample { values, .. } if !selection.metrics.is_empty() => {
-            // The values stand last, so that the head can be passed on as it is.
-            let head = text.len() - values.get().len() - b"}\n".len();
-            out.write_all(&text[..head])?;
-            let mut separator = "{";
-            for (id, value) in members(values)?.iter().filter(|(id, _)| selection.wants(id)) {
-                write!(out, "{separator}{}:{}", serde_json::to_string(id)?, value.get())?;
-                separator = ",";
+    read(hosts, selection, |host, text, line| {
+        let text = host.label(text);
+        match line {
+            Line::Sample { values, .. } if !selection.metrics.is_empty() => {
+                // The values stand last, so that the head can be passed on as it is.
+                let head = text.len() - values.get().len() - b"}\n".len();
+                out.write_all(&text[..head])?;
+                let mut separator = "{";
+                for (id, value) in members(values)?.iter().filter(|(id, _)| selection.wants(id)) {
+                    write!(out, "{separator}{}:{}", serde_json::to_string(id)?, value.get())?;
+                    separator = ",";
+                }
+                out.write_all(if separator == "{" { b"{}}\n" } else { b"}}\n" })
             }
-            out.write_all(if separator == "{" { b"{}}\n" } else { b"}}\n" })
+            _ => out.write_all(&text),
         }
-        _ => out.write_all(text),
     })
 }
 

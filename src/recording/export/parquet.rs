@@ -2,6 +2,7 @@
 //! memory does not grow with the recording.
 
 use std::{
+    collections::BTreeSet,
     io::{self, Write},
     sync::Arc,
 };
@@ -19,7 +20,7 @@ use parquet::{
 
 use super::{
     rows::Row,
-    table::{FOLDED, HEAD, Table},
+    table::{FOLDED, HEAD, Table, label_column},
 };
 use crate::protocol::rounded;
 
@@ -28,7 +29,7 @@ const VALUES_PER_GROUP: usize = 2 << 20;
 /// However many columns there are.
 const LEAST_ROWS: usize = 1 << 10;
 /// However few there are.
-const MOST_ROWS: usize = 1 << 17;
+const MOST_ROWS: usize = 1 << 16;
 
 pub(super) struct Parquet<W: Write + Send> {
     /// Until the columns are known.
@@ -49,6 +50,8 @@ struct Group {
     times: Vec<i64>,
     elapsed_ms: Vec<f64>,
     missed_ticks: Vec<i64>,
+    /// For each label its values; empty where a host has none.
+    labels: Vec<(String, Vec<ByteArray>)>,
     samples: Vec<i64>,
     series: Vec<Doubles>,
 }
@@ -77,7 +80,8 @@ impl<W: Write + Send> Parquet<W> {
 }
 
 impl<W: Write + Send> Table for Parquet<W> {
-    fn begin(&mut self, ids: &[Box<str>]) -> io::Result<()> {
+    fn begin(&mut self, labels: &BTreeSet<String>, ids: &[Box<str>]) -> io::Result<()> {
+        self.group.labels = labels.iter().map(|label| (label.clone(), Vec::new())).collect();
         let per_series = if self.is_folded { FOLDED.len() } else { 1 };
         let columns = ids.len() * per_series;
         self.group.series.resize_with(columns, Doubles::default);
@@ -87,7 +91,7 @@ impl<W: Write + Send> Table for Parquet<W> {
             .set_statistics_enabled(EnabledStatistics::Chunk)
             .set_offset_index_disabled(true)
             .set_created_by(concat!("hostcast version ", env!("CARGO_PKG_VERSION")).into());
-        let schema = schema(ids, self.is_folded).map_err(io_error)?;
+        let schema = schema(labels, ids, self.is_folded).map_err(io_error)?;
         if let Some(out) = self.out.take() {
             let writer = SerializedFileWriter::new(out, schema, Arc::new(properties.build()));
             self.writer = Some(writer.map_err(io_error)?);
@@ -98,12 +102,15 @@ impl<W: Write + Send> Table for Parquet<W> {
     fn row(&mut self, row: &Row<'_>, sources: &[Option<usize>]) -> io::Result<()> {
         let group = &mut self.group;
         group.rows += 1;
-        group.hosts.push(row.host.into());
+        group.hosts.push(row.host.name.as_str().into());
         group.epochs.push(row.epoch.to_string().as_str().into());
         group.seqs.push(row.seq.cast_signed());
         group.times.push(row.time.cast_signed());
         group.elapsed_ms.push(row.elapsed_ms);
         group.missed_ticks.push(row.missed.map_or(0, |missed| missed.ticks.cast_signed()));
+        for (label, values) in &mut group.labels {
+            values.push(row.host.labels.get(&*label).map_or("", String::as_str).into());
+        }
         group.samples.extend(row.samples.map(u64::cast_signed));
         let all = [row.values, row.min, row.max];
         let kinds = if self.is_folded { &all[..] } else { &all[..1] };
@@ -143,6 +150,9 @@ impl Group {
         write::<Int64Type, W>(columns, &mut self.times, None)?;
         write::<DoubleType, W>(columns, &mut self.elapsed_ms, None)?;
         write::<Int64Type, W>(columns, &mut self.missed_ticks, None)?;
+        for (_, values) in &mut self.labels {
+            write::<ByteArrayType, W>(columns, values, None)?;
+        }
         if is_folded {
             write::<Int64Type, W>(columns, &mut self.samples, None)?;
         }
@@ -172,7 +182,7 @@ fn required(name: &str, physical: Physical) -> PrimitiveTypeBuilder<'_> {
 }
 
 /// The columns of the CSV, and their types.
-fn schema(ids: &[Box<str>], is_folded: bool) -> Result<TypePtr, ParquetError> {
+fn schema(labels: &BTreeSet<String>, ids: &[Box<str>], is_folded: bool) -> Result<TypePtr, ParquetError> {
     let text = |name: &str| required(name, Physical::BYTE_ARRAY).with_logical_type(Some(LogicalType::String)).build();
     let integer = |name: &str| required(name, Physical::INT64).build();
     let moment = LogicalType::timestamp(true, TimeUnit::MILLIS);
@@ -185,6 +195,9 @@ fn schema(ids: &[Box<str>], is_folded: bool) -> Result<TypePtr, ParquetError> {
         required(elapsed_ms, Physical::DOUBLE).build()?,
         integer(missed_ticks)?,
     ];
+    for label in labels {
+        columns.push(text(&label_column(label))?);
+    }
     if is_folded {
         columns.push(integer("samples")?);
     }

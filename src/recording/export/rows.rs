@@ -2,6 +2,7 @@
 
 use std::{
     borrow::Cow,
+    collections::BTreeMap,
     fmt, io,
     path::PathBuf,
     sync::Arc,
@@ -14,7 +15,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{Exported, Selection, read};
+use super::{Exported, Selection, host::Host, read};
 use crate::{
     bucket::{Bucket, Buckets, Folding},
     protocol::{Epoch, Number},
@@ -31,7 +32,7 @@ pub(super) enum Kept<'a> {
 
 /// A sample or a bucket.
 pub(super) struct Row<'a> {
-    pub(super) host: &'a str,
+    pub(super) host: &'a Host,
     pub(super) epoch: Epoch,
     pub(super) seq: u64,
     pub(super) time: u64,
@@ -77,6 +78,8 @@ impl Column {
 #[serde(tag = "type", rename = "sample")]
 pub(super) struct Head<'a> {
     host: &'a str,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    labels: &'a BTreeMap<String, String>,
     epoch: Epoch,
     seq: u64,
     time: u64,
@@ -90,14 +93,23 @@ pub(super) struct Head<'a> {
 impl Row<'_> {
     pub(super) fn head(&self) -> Head<'_> {
         let &Self { host, epoch, seq, time, samples, missed, .. } = self;
-        Head { host, epoch, seq, time, elapsed_ms: Number(self.elapsed_ms), samples, missed }
+        Head {
+            host: &host.name,
+            labels: &host.labels,
+            epoch,
+            seq,
+            time,
+            elapsed_ms: Number(self.elapsed_ms),
+            samples,
+            missed,
+        }
     }
 }
 
 /// Makes rows of lines.
 pub(super) struct Rows<'a> {
     selection: &'a Selection,
-    host: String,
+    host: Host,
     epoch: Option<Epoch>,
     values: Values,
     columns: Vec<Column>,
@@ -118,7 +130,7 @@ impl<'a> Rows<'a> {
         let schema = Arc::new(Schema { revision: 0, series: Vec::new() });
         let (values, columns) = (Values::default(), Vec::new());
         let mut rows =
-            Self { selection, host: String::new(), epoch: None, values, columns, layout: 0, schema, folding };
+            Self { selection, host: Host::default(), epoch: None, values, columns, layout: 0, schema, folding };
         let exported = read(hosts, selection, |host, text, line| rows.line(host, text, line, &mut each))?;
         rows.close(&mut each)?;
         Ok(exported)
@@ -126,20 +138,20 @@ impl<'a> Rows<'a> {
 
     fn line(
         &mut self,
-        host: &str,
+        host: &Host,
         text: &[u8],
         line: &Line<'_>,
         each: &mut impl FnMut(Kept<'_>) -> io::Result<()>,
     ) -> io::Result<()> {
-        if self.host != host {
+        if self.host != *host {
             self.begin(each)?;
-            host.clone_into(&mut self.host);
+            self.host = host.clone();
         }
         match *line {
             Line::Hello { .. } => Ok(()),
             Line::Gap(_) => {
                 self.begin(each)?;
-                each(Kept::Gap(text))
+                each(Kept::Gap(&host.label(text)))
             }
             Line::Sample { epoch, seq, time, elapsed_ms, missed, values } => {
                 if self.epoch != Some(epoch) {

@@ -1,21 +1,23 @@
 //! Rows under columns that are the same for all of them. The recording is read twice: first for its columns.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     io,
     path::PathBuf,
 };
 
 use super::{
-    Exported, Selection, read,
+    Exported, Selection,
+    host::Host,
+    read,
     rows::{Column, Kept, Row, Rows},
 };
 use crate::recording::{Line, Values};
 
 /// What writes a table.
 pub(super) trait Table {
-    /// The ids of all series.
-    fn begin(&mut self, ids: &[Box<str>]) -> io::Result<()>;
+    /// The labels of all hosts, and the ids of all series.
+    fn begin(&mut self, labels: &BTreeSet<String>, ids: &[Box<str>]) -> io::Result<()>;
     /// A row, and for each of the ids where its value is.
     fn row(&mut self, row: &Row<'_>, sources: &[Option<usize>]) -> io::Result<()>;
     fn end(&mut self) -> io::Result<()>;
@@ -24,12 +26,17 @@ pub(super) trait Table {
 /// What stands before the values of each row.
 pub(super) const HEAD: [&str; 6] = ["host", "epoch", "seq", "time", "elapsed_ms", "missed_ticks"];
 
+/// What the column of this label is called.
+pub(super) fn label_column(label: &str) -> String {
+    format!("label.{label}")
+}
+
 /// What each series has of a bucket, as the columns are named.
 pub(super) const FOLDED: [&str; 3] = ["", " min", " max"];
 
 pub(super) fn export_table(hosts: &[PathBuf], selection: &Selection, table: &mut impl Table) -> io::Result<Exported> {
-    let ids = ids(hosts, selection)?;
-    table.begin(&ids)?;
+    let (labels, ids) = columns(hosts, selection)?;
+    table.begin(&labels, &ids)?;
     let by_id: HashMap<&str, usize> = ids.iter().enumerate().map(|(index, id)| (&**id, index)).collect();
     let (mut sources, mut layout) = (vec![None; ids.len()], 0);
     let exported = Rows::read(hosts, selection, |kept| {
@@ -49,10 +56,15 @@ pub(super) fn export_table(hosts: &[PathBuf], selection: &Selection, table: &mut
     Ok(exported)
 }
 
-/// All series that are wanted, in the order in which they were met.
-fn ids(hosts: &[PathBuf], selection: &Selection) -> io::Result<Vec<Box<str>>> {
-    let (mut ids, mut known, mut read_values) = (Vec::new(), HashSet::new(), Values::default());
-    read(hosts, selection, |_, _, line| {
+/// All labels, and all series that are wanted in the order in which they were met.
+fn columns(hosts: &[PathBuf], selection: &Selection) -> io::Result<(BTreeSet<String>, Vec<Box<str>>)> {
+    let (mut labels, mut ids, mut known) = (BTreeSet::new(), Vec::new(), HashSet::new());
+    let (mut read_values, mut last) = (Values::default(), Host::default());
+    read(hosts, selection, |host, _, line| {
+        if last != *host {
+            labels.extend(host.labels.keys().cloned());
+            last = host.clone();
+        }
         if let Line::Sample { values, .. } = line
             && read_values.read(values)?
         {
@@ -64,5 +76,5 @@ fn ids(hosts: &[PathBuf], selection: &Selection) -> io::Result<Vec<Box<str>>> {
         }
         Ok(())
     })?;
-    Ok(ids)
+    Ok((labels, ids))
 }
