@@ -80,7 +80,41 @@ impl Buckets {
     }
 }
 
+/// Folds samples as they come, for those who do not hold them.
+#[derive(Debug)]
+pub struct Folding {
+    buckets: Buckets,
+    open: Option<(Arc<Sample>, Fold)>,
+}
+
+impl Folding {
+    /// Nothing has come yet.
+    pub fn new(buckets: Buckets) -> Self {
+        Self { buckets, open: None }
+    }
+
+    /// Takes the next sample; the bucket before, if this one begins another.
+    pub fn push(&mut self, sample: Arc<Sample>) -> Option<Bucket> {
+        if let Some((first, fold)) = &mut self.open
+            && self.buckets.are_together(first, &sample)
+        {
+            fold.add(&sample);
+            return None;
+        }
+        let closed = self.finish();
+        let fold = Fold::new(&sample, self.buckets.start(&sample));
+        self.open = Some((sample, fold));
+        closed
+    }
+
+    /// The bucket that is open: nothing more comes, or nothing that belongs to it.
+    pub fn finish(&mut self) -> Option<Bucket> {
+        self.open.take().map(|(_, fold)| fold.finish())
+    }
+}
+
 /// A bucket while it is being filled: `mean` holds sums.
+#[derive(Debug)]
 struct Fold {
     bucket: Bucket,
     /// The time that the readings of each series cover.
@@ -230,6 +264,13 @@ mod tests {
                 prop_assert!(bucket.mean[0].is_nan() || (bucket.min[0] - 1e-9..=bucket.max[0] + 1e-9).contains(&bucket.mean[0]));
                 next = end;
             }
+            let mut folding = Folding::new(buckets);
+            let mut folded: Vec<_> = samples.iter().filter_map(|sample| folding.push(Arc::clone(sample))).collect();
+            let seqs: Vec<_> = folded.iter().map(|bucket| bucket.seq).collect();
+            let closed = samples.windows(2).filter(|pair| !buckets.are_together(&pair[0], &pair[1])).map(|pair| pair[0].seq);
+            prop_assert_eq!(seqs, closed.collect::<Vec<_>>());
+            folded.extend(folding.finish());
+            prop_assert_eq!(folded.iter().map(|bucket| bucket.samples).sum::<u64>(), samples.len() as u64);
             prop_assert!(samples[next..].iter().all(|sample| buckets.are_together(&samples[next], sample)));
         }
     }

@@ -52,6 +52,7 @@ mod connect;
 mod failure;
 mod frames;
 mod handshake;
+mod inflate;
 mod proxy;
 mod session;
 mod tls;
@@ -214,6 +215,7 @@ impl Client {
                 }
             }
             Message::History(chunk) => {
+                self.ready.reserve_exact(chunk.samples.len() + 1);
                 for sample in chunk.samples {
                     self.sample(sample)?;
                 }
@@ -288,10 +290,14 @@ async fn dial(plan: Builder, position: Option<Position>) -> Result<Session, Fail
         let url = &plan.url;
         let mut wire = reach(&plan).await?;
         let token = plan.token()?;
-        let request =
-            handshake::Request { authority: &url.authority(), target: &plan.target(position), token: token.as_deref() };
-        let beginning = handshake::upgrade(&mut wire, request).await?;
-        Ok(Session::new(wire, &beginning, plan.patience)?)
+        let request = handshake::Request {
+            authority: &url.authority(),
+            target: &plan.target(position),
+            token: token.as_deref(),
+            may_compress: plan.may_compress,
+        };
+        let opened = handshake::upgrade(&mut wire, request).await?;
+        Ok(Session::new(wire, &opened, plan.patience)?)
     };
     timeout(plan.patience, connecting).await.unwrap_or_else(|_| Err(Lost::TimedOut(plan.patience).into()))
 }

@@ -13,6 +13,7 @@ mod duration;
 mod environment;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+mod label;
 mod listen;
 mod parse;
 mod print;
@@ -33,6 +34,7 @@ pub use base_path::BasePath;
 pub(crate) use base_path::Place;
 pub use dashboard::DashboardConfig;
 pub use duration::{format_duration, parse_duration};
+pub(crate) use label::{MOST_LABELS, check_label_name, check_label_value};
 pub use proxies::TrustedProxy;
 pub use size::parse_size;
 pub use source::{Flag, InvalidConfig, Loaded, SYSTEM_FILE, Source};

@@ -6,6 +6,7 @@
 //! samples too; when the disk takes lines again, each is resumed where its recording ends.
 
 use std::{
+    collections::BTreeMap,
     io,
     path::PathBuf,
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -39,13 +40,24 @@ mod progress;
 #[derive(Debug)]
 pub struct Recording {
     /// The hosts, each with a name of its own.
-    pub hosts: Vec<(FolderName, Builder)>,
+    pub hosts: Vec<Host>,
     /// Where to.
     pub output: Output,
     /// How many bytes of lines may wait in memory while the disk takes none, of all hosts together.
     pub buffer: u32,
     /// Where to show how it goes as it goes; otherwise the log tells it, a line a minute.
     pub board: Option<Board>,
+}
+
+/// A host that is to be recorded.
+#[derive(Debug)]
+pub struct Host {
+    /// What its folder is called.
+    pub name: FolderName,
+    /// How it is reached.
+    pub builder: Builder,
+    /// What the recording says of it, over the labels that it has of its own.
+    pub labels: BTreeMap<String, String>,
 }
 
 /// Where lines go.
@@ -127,14 +139,14 @@ async fn run(recording: Recording, stopped: impl Future<Output = ()>) -> Result<
         turns: Arc::new(Semaphore::new(READERS_OF_THE_PAST)),
         names: Arc::default(),
     };
-    let names: Vec<_> = hosts.iter().map(|(name, _)| name.clone()).collect();
+    let names: Vec<_> = hosts.iter().map(|host| host.name.clone()).collect();
     let progress = Arc::new(Progress::new(names.clone()));
     let mut disk = Disk::start(names.clone(), output, Arc::clone(&progress)).map_err(RecordError::Start)?;
     info!(hosts = names.len(), "recording");
     let mut tasks = JoinSet::new();
-    for (index, (name, builder)) in hosts.into_iter().enumerate() {
+    for (index, host) in hosts.into_iter().enumerate() {
         let (disk, shared, progress) = (disk.handle(), shared.clone(), Arc::clone(&progress));
-        tasks.spawn(async move { (index, follow(index, name, builder, disk, shared, &progress.hosts[index]).await) });
+        tasks.spawn(async move { (index, follow(index, host, disk, shared, &progress.hosts[index]).await) });
     }
     tokio::pin!(stopped);
     let mut tell = interval(TELL_EVERY);

@@ -21,13 +21,13 @@ mod writer;
 
 pub use self::{
     archive::Compressor,
-    export::{Exported, Selection, export_csv, export_ndjson},
+    export::{Exported, Format, Selection, export},
     folder::{FolderName, InvalidName, hosts},
     ledger::{Ledger, Record, Verdict},
     line::{Columns, Line, Reason, RecordedGap, push_gap, push_hello, push_sample},
     reader::{Found, Reader},
     retention::{Retention, Retired},
     values::Values,
-    verify::{Report, verify},
+    verify::{Report, verify, verify_all},
     writer::{Rotation, WriteError, Writer},
 };

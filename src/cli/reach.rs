@@ -1,6 +1,9 @@
 //! Which daemons are meant, and how they are reached: what the commands that dial out have in common.
 
-use std::{collections::HashSet, path::PathBuf};
+use std::{
+    collections::{BTreeMap, HashSet},
+    path::PathBuf,
+};
 
 use clap::Args;
 use serde::{Deserialize, Deserializer, de::Error as _};
@@ -25,6 +28,7 @@ pub(super) struct Target {
 pub(super) struct HostOptions {
     pub(super) token_file: Option<PathBuf>,
     pub(super) metrics: Option<String>,
+    pub(super) labels: BTreeMap<String, String>,
 }
 
 /// The same as flags and as keys of a file. What is not given has a default.

@@ -15,7 +15,7 @@ use crate::{
     client::History,
     config::LogLevel,
     logging,
-    record::{Output, RecordError, Recording, record},
+    record::{Host, Output, RecordError, Recording, record},
 };
 
 mod file;
@@ -66,8 +66,11 @@ impl RecordArgs {
         let mut targets = self.hosts;
         targets.extend(file.targets()?);
         let (reach, options) = (self.reach.over(file.reach), self.options.over(file.options));
+        let labels: Vec<_> = targets.iter().map(|target| target.own.labels.clone()).collect();
+        let clients = reach.clients(targets, History::All)?;
+        let host = |((name, builder), labels)| Host { name, builder, labels };
         let recording = Recording {
-            hosts: reach.clients(targets, History::All)?,
+            hosts: clients.into_iter().zip(labels).map(host).collect(),
             output: options.output()?,
             buffer: options.buffer.unwrap_or(DEFAULT_BUFFER),
             board: None,

@@ -10,7 +10,7 @@ use std::{
 use clap::Args;
 use serde::Serialize;
 
-use crate::recording::{Report, hosts, verify};
+use crate::recording::{Report, hosts, verify_all};
 
 /// `hostcast verify`
 #[derive(Debug, Args)]
@@ -62,7 +62,7 @@ impl VerifyArgs {
         if folders.is_empty() {
             return Err(at(io::Error::new(io::ErrorKind::NotFound, "there is no recording in it")));
         }
-        let reports = folders.iter().map(|folder| verify(folder)).collect::<io::Result<Vec<_>>>().map_err(at)?;
+        let reports = verify_all(&folders).map_err(at)?;
         let found = reports.iter().map(found).max().unwrap_or(Found::Damage);
         if self.json {
             serde_json::to_writer_pretty(&mut *out, &Document { whole: found == Found::Whole, hosts: &reports })?;

@@ -31,6 +31,7 @@ pub struct Builder {
     every: Option<Duration>,
     token_file: Option<PathBuf>,
     pub(super) tls: Option<Tls>,
+    pub(super) may_compress: bool,
     pub(super) patience: Duration,
     pub(super) backoff: (Duration, Duration),
 }
@@ -48,6 +49,7 @@ impl Builder {
             every: None,
             token_file: None,
             tls: None,
+            may_compress: true,
             patience: Duration::from_secs(10),
             backoff: (Duration::from_secs(1), Duration::from_mins(1)),
         }
@@ -93,6 +95,13 @@ impl Builder {
     #[must_use]
     pub fn tls(mut self, tls: Tls) -> Self {
         self.tls = Some(tls);
+        self
+    }
+
+    /// Whether the server may compress what it sends; by default it may. A daemon does so for clients on other machines.
+    #[must_use]
+    pub fn compression(mut self, may_compress: bool) -> Self {
+        self.may_compress = may_compress;
         self
     }
 

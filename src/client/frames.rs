@@ -3,9 +3,9 @@
 //! Written out, because a library keeps a read buffer for each connection, and history comes in messages of 64 KiB: here
 //! only the part of a frame that has arrived is kept, and after it nothing.
 
-use super::failure::Lost;
+use super::{failure::Lost, inflate};
 use crate::websocket::{
-    FIN, MASKED, MAX_CONTROL_PAYLOAD, OPCODE, RESERVED, mask,
+    COMPRESSED, FIN, MASKED, MAX_CONTROL_PAYLOAD, OPCODE, RESERVED, mask,
     opcode::{CLOSE, CONTINUATION, PING, PONG, TEXT},
     payload_length,
 };
@@ -33,45 +33,65 @@ const KEPT_CAPACITY: usize = 1 << 10;
 /// Puts frames together.
 #[derive(Debug, Default)]
 pub(super) struct Decoder {
+    /// Whether messages may be compressed.
+    may_inflate: bool,
     /// What has arrived of the next frame.
     buffer: Vec<u8>,
-    /// What has arrived of a message in several frames.
-    message: Option<Vec<u8>>,
+    /// What has arrived of a message in several frames, and whether it is compressed.
+    message: Option<(Vec<u8>, bool)>,
 }
 
 /// Where the first frame of a buffer lies.
 struct Header {
     is_final: bool,
+    is_compressed: bool,
     opcode: u8,
     start: usize,
     end: usize,
 }
 
 impl Decoder {
+    /// `may_inflate`: whether that was agreed on.
+    pub(super) fn new(may_inflate: bool) -> Self {
+        Self { may_inflate, ..Self::default() }
+    }
+
     /// Takes what has arrived, and appends what it completes.
     pub(super) fn feed(&mut self, bytes: &[u8], incoming: &mut Vec<Incoming>) -> Result<(), Lost> {
         self.buffer.extend_from_slice(bytes);
         let (mut done, mut due) = (0, 0);
-        while let Some(header) = Header::parse(&self.buffer[done..])? {
+        while let Some(header) = Header::parse(&self.buffer[done..], self.may_inflate)? {
             let Some(payload) = self.buffer.get(done + header.start..done + header.end) else {
                 due = header.end;
                 break;
             };
             let message = &mut self.message;
             match (header.opcode, header.is_final) {
+                (TEXT, true) if message.is_none() && header.is_compressed => {
+                    incoming.push(Incoming::Text(inflate::message(payload, MAX_MESSAGE)?));
+                }
+                // Moved, not copied.
+                (TEXT, true) if message.is_none() && payload.len() > KEPT_CAPACITY => {
+                    let rest = self.buffer.split_off(done + header.end);
+                    let mut text = std::mem::replace(&mut self.buffer, rest);
+                    text.drain(..done + header.start);
+                    incoming.push(Incoming::Text(text));
+                    done = 0;
+                    continue;
+                }
                 (TEXT, true) if message.is_none() => incoming.push(Incoming::Text(payload.to_vec())),
-                (TEXT, false) if message.is_none() => *message = Some(payload.to_vec()),
+                (TEXT, false) if message.is_none() => *message = Some((payload.to_vec(), header.is_compressed)),
                 (CONTINUATION, is_final) => {
-                    let mut whole =
+                    let (mut whole, is_compressed) =
                         message.take().ok_or(Lost::garbled("a frame goes on with a message that never began"))?;
                     if whole.len() + payload.len() > MAX_MESSAGE {
                         return Err(Lost::garbled("a message is too long"));
                     }
                     whole.extend_from_slice(payload);
-                    if is_final {
-                        incoming.push(Incoming::Text(whole));
-                    } else {
-                        *message = Some(whole);
+                    match (is_final, is_compressed) {
+                        (false, _) => *message = Some((whole, is_compressed)),
+                        (true, true) => incoming.push(Incoming::Text(inflate::message(&whole, MAX_MESSAGE)?)),
+                        (true, false) => incoming.push(Incoming::Text(whole)),
                     }
                 }
                 (PING, true) => incoming.push(Incoming::Ping(payload.to_vec())),
@@ -86,7 +106,9 @@ impl Decoder {
         }
         self.buffer.drain(..done);
         // Otherwise it would come to twice that, in steps. Nothing is promised to whoever announces more than we send.
-        self.buffer.reserve_exact(due.min(USUAL_MESSAGE).saturating_sub(self.buffer.len()));
+        if self.buffer.len() > KEPT_CAPACITY {
+            self.buffer.reserve_exact(due.min(USUAL_MESSAGE).saturating_sub(self.buffer.len()));
+        }
         if self.buffer.is_empty() && self.buffer.capacity() > KEPT_CAPACITY {
             self.buffer = Vec::new();
         }
@@ -94,12 +116,22 @@ impl Decoder {
     }
 }
 
+#[cfg(test)]
+impl Decoder {
+    /// How many bytes it has room for.
+    pub(super) fn held(&self) -> usize {
+        self.buffer.capacity()
+    }
+}
+
 impl Header {
     /// `None` while it has not arrived.
-    fn parse(bytes: &[u8]) -> Result<Option<Self>, Lost> {
+    fn parse(bytes: &[u8], may_inflate: bool) -> Result<Option<Self>, Lost> {
         let &[first, second, ref rest @ ..] = bytes else { return Ok(None) };
         let (is_final, opcode) = (first & FIN != 0, first & OPCODE);
-        if first & RESERVED != 0 {
+        // Of a message's first frame alone (RFC 7692, section 6).
+        let is_compressed = may_inflate && opcode == TEXT && first & RESERVED == COMPRESSED;
+        if first & RESERVED != 0 && !is_compressed {
             return Err(Lost::garbled("a frame uses an extension that was not agreed on"));
         }
         if second & MASKED != 0 {
@@ -112,7 +144,7 @@ impl Header {
         if length > limit as u64 {
             return Err(Lost::garbled("a frame is too long"));
         }
-        Ok(Some(Self { is_final, opcode, start, end: start + length as usize }))
+        Ok(Some(Self { is_final, is_compressed, opcode, start, end: start + length as usize }))
     }
 }
 
@@ -159,7 +191,11 @@ mod tests {
     }
 
     fn decode(pieces: &[&[u8]]) -> Result<Vec<Incoming>, String> {
-        let (mut decoder, mut incoming) = (Decoder::default(), Vec::new());
+        decode_by(Decoder::default(), pieces)
+    }
+
+    fn decode_by(mut decoder: Decoder, pieces: &[&[u8]]) -> Result<Vec<Incoming>, String> {
+        let mut incoming = Vec::new();
         for piece in pieces {
             decoder.feed(piece, &mut incoming).map_err(|error| error.to_string())?;
         }
@@ -181,6 +217,25 @@ mod tests {
         let bytes = [frame(0x01, b"one "), frame(0x89, b"?"), frame(0x00, b"two "), frame(0x80, b"three")].concat();
         let whole = Incoming::Text(b"one two three".to_vec());
         assert_eq!(decode(&[&bytes]).unwrap(), [Incoming::Ping(b"?".to_vec()), whole]);
+    }
+
+    #[test]
+    fn a_compressed_message_is_read_where_that_was_agreed_on_and_nothing_else_is() {
+        // "Hello", as RFC 7692 has it in section 7.2.3.1.
+        let hello = [0xF2, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00];
+        let whole = frame(0xC1, &hello);
+        let parts = [frame(0x41, &hello[..3]), frame(0x89, b"?"), frame(0x80, &hello[3..])].concat();
+        let plain = frame(0x81, b"Hello");
+        let text = || Incoming::Text(b"Hello".to_vec());
+        let agreed = |bytes: &[u8]| decode_by(Decoder::new(true), &[bytes]);
+        assert_eq!(agreed(&whole).unwrap(), [text()]);
+        assert_eq!(agreed(&parts).unwrap(), [Incoming::Ping(b"?".to_vec()), text()]);
+        assert_eq!(agreed(&plain).unwrap(), [text()]);
+        let continued = [frame(0x41, &hello[..3]), frame(0xC0, &hello[3..])].concat();
+        for wrong in [continued, frame(0xC9, b"?"), frame(0xE1, &hello), frame(0xA1, b"x")] {
+            assert!(agreed(&wrong).unwrap_err().contains("extension"), "{wrong:?}");
+        }
+        assert!(agreed(&frame(0xC1, &[0xFF; 9])).is_err());
     }
 
     #[test]
@@ -230,6 +285,7 @@ mod tests {
         fn no_bytes_panic_and_pieces_do_not_matter(bytes: Vec<u8>, size in 1..9_usize) {
             let pieces: Vec<_> = bytes.chunks(size).collect();
             prop_assert_eq!(decode(&pieces), decode(&[&bytes]));
+            prop_assert_eq!(decode_by(Decoder::new(true), &pieces), decode_by(Decoder::new(true), &[&bytes]));
         }
     }
 }

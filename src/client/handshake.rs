@@ -4,7 +4,10 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use sha1::{Digest as _, Sha1};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-use super::failure::{Failure, Lost, Refused, of_status};
+use super::{
+    failure::{Failure, Lost, Refused, of_status},
+    inflate::{self, OFFER},
+};
 use crate::protocol::Encoding;
 
 /// RFC 6455 has this hashed with the key, so that nobody answers 101 by accident.
@@ -20,24 +23,36 @@ pub(super) struct Request<'a> {
     /// Path and query.
     pub(super) target: &'a str,
     pub(super) token: Option<&'a str>,
+    /// Whether messages may come compressed.
+    pub(super) may_compress: bool,
 }
 
-/// Asks for the stream. What the server has sent beyond its answer is returned: the beginning of the stream.
+/// What came of it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Opened {
+    /// What the server has sent beyond its answer: the beginning of the stream.
+    pub(super) beginning: Vec<u8>,
+    /// Whether messages may come compressed.
+    pub(super) is_compressed: bool,
+}
+
+/// Asks for the stream.
 pub(super) async fn upgrade(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     request: Request<'_>,
-) -> Result<Vec<u8>, Failure> {
+) -> Result<Opened, Failure> {
     let mut random = [0; 16];
     // Without entropy, which Linux always has, the key is a constant: it protects caches and not secrets.
     let _ = getrandom::fill(&mut random);
     let key = BASE64_STANDARD.encode(random);
-    let Request { authority, target, token } = request;
+    let Request { authority, target, token, may_compress } = request;
     let authorization = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
+    let extensions = if may_compress { format!("Sec-WebSocket-Extensions: {OFFER}\r\n") } else { String::new() };
     let version = env!("CARGO_PKG_VERSION");
     let request = format!(
         "GET {target} HTTP/1.1\r\nHost: {authority}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Protocol: {SUBPROTOCOL}\r\n\
-         User-Agent: hostcast/{version}\r\n{authorization}\r\n"
+         User-Agent: hostcast/{version}\r\n{extensions}{authorization}\r\n"
     );
     stream.write_all(request.as_bytes()).await?;
     stream.flush().await?;
@@ -58,7 +73,11 @@ pub(super) async fn upgrade(
         }
         return Err(Refused::Protocol(format!("it does not speak {SUBPROTOCOL}, but {got}")).into());
     }
-    Ok(rest)
+    let is_compressed = inflate::is_agreed(answer.extensions.as_deref())?;
+    if is_compressed && !may_compress {
+        return Err(Lost::garbled("it compresses, which was not asked for").into());
+    }
+    Ok(Opened { beginning: rest, is_compressed })
 }
 
 /// Reads the head of an answer, and whatever has come with it.
@@ -83,6 +102,7 @@ pub(super) struct Answer {
     pub(super) status: u16,
     accept: Option<String>,
     subprotocol: Option<String>,
+    extensions: Option<String>,
     length: Option<usize>,
 }
 
@@ -104,6 +124,7 @@ impl Answer {
             status,
             accept: header("sec-websocket-accept"),
             subprotocol: header("sec-websocket-protocol"),
+            extensions: header("sec-websocket-extensions"),
             length: header("content-length").and_then(|length| length.parse().ok()),
         })
     }
@@ -138,12 +159,16 @@ mod tests {
     use super::*;
 
     /// What comes of it where the server answers this, and the request.
-    fn answered(answer: &'static str) -> (Result<Vec<u8>, Failure>, String) {
+    fn answered(answer: &'static str) -> (Result<Opened, Failure>, String) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let (mut ours, mut theirs) = duplex(64 << 10);
-            let request =
-                Request { authority: "web-1:7117", target: "/api/v1/stream?history=all", token: Some("t0k3n") };
+            let request = Request {
+                authority: "web-1:7117",
+                target: "/api/v1/stream?history=all",
+                token: Some("t0k3n"),
+                may_compress: true,
+            };
             let server = async move {
                 let mut head = vec![0; 4 << 10];
                 let length = theirs.read(&mut head).await.unwrap();
@@ -163,9 +188,21 @@ mod tests {
     #[test]
     fn the_beginning_of_the_stream_may_come_with_the_answer() {
         let (result, request) = answered(GOOD);
-        assert_eq!(result.unwrap(), b"the rest");
+        assert_eq!(result.unwrap(), Opened { beginning: b"the rest".into(), is_compressed: false });
+        assert!(request.contains("\r\nSec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover;"));
         assert!(request.starts_with("GET /api/v1/stream?history=all HTTP/1.1\r\nHost: web-1:7117\r\n"), "{request}");
         assert!(request.contains("\r\nAuthorization: Bearer t0k3n\r\n"), "{request}");
+    }
+
+    #[test]
+    fn what_the_server_answers_to_the_offer_of_compression_counts() {
+        let with = |extension: &str| {
+            let line = format!("ACCEPT\r\nSec-WebSocket-Extensions: {extension}");
+            answered(GOOD.replace("ACCEPT", &line).leak()).0.map(|opened| opened.is_compressed)
+        };
+        assert!(with("permessage-deflate; server_no_context_takeover").unwrap());
+        // It would have us keep what was, and that was not agreed on.
+        assert!(with("permessage-deflate").unwrap_err().to_string().contains("not asked for"));
     }
 
     #[test]

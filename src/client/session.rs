@@ -17,6 +17,7 @@ use tokio::{
 use super::{
     failure::{Failure, Lost, of_close},
     frames::{Decoder, Incoming, push_close, push_pong},
+    handshake::Opened,
 };
 use crate::{protocol::Message, websocket::close};
 
@@ -34,6 +35,8 @@ pub(super) struct Session {
     outgoing: Vec<u8>,
     /// The reason and the wish of a `bye`.
     bye: Option<(String, Option<u64>)>,
+    /// How much is read at once.
+    read_size: usize,
     /// The longest silence that is believed.
     patience: Duration,
     silence: Pin<Box<Sleep>>,
@@ -43,22 +46,27 @@ pub(super) struct Session {
 const LONGEST_HEARTBEAT: Duration = Duration::from_mins(5);
 /// More pongs than this wait only if the server reads nothing while it sends pings.
 const MAX_OUTGOING: usize = 4 << 10;
+/// A queue that has held more than this is given back.
+const KEPT_INCOMING: usize = 4;
+/// Until the hello is there, so little: who takes that and then waits, for its turn among many, holds nothing of the past.
+const FIRST_READ_SIZE: usize = 512;
 /// How much is read at once. On the stack, so that it costs nothing while a host is silent.
 const READ_SIZE: usize = 16 << 10;
 
 impl Session {
-    /// A connection after its handshake; `beginning` is what has arrived of the stream already.
-    pub(super) fn new(wire: Box<dyn Wire>, beginning: &[u8], patience: Duration) -> Result<Self, Lost> {
+    /// A connection after its handshake.
+    pub(super) fn new(wire: Box<dyn Wire>, opened: &Opened, patience: Duration) -> Result<Self, Lost> {
         let mut session = Self {
             wire,
-            decoder: Decoder::default(),
+            decoder: Decoder::new(opened.is_compressed),
             incoming: VecDeque::new(),
             outgoing: Vec::new(),
             bye: None,
+            read_size: FIRST_READ_SIZE,
             patience,
             silence: Box::pin(sleep_until(Instant::now() + patience)),
         };
-        session.feed(beginning)?;
+        session.feed(&opened.beginning)?;
         Ok(session)
     }
 
@@ -85,8 +93,10 @@ impl Session {
                             Err(_) if is_of_unknown_type(&text) => continue,
                             Err(error) => return Err(Lost::garbled(error.to_string()).into()),
                         };
-                        if let Message::Bye(bye) = &message {
-                            self.bye = Some((bye.reason.clone(), bye.retry_ms));
+                        match &message {
+                            Message::Hello(_) => self.read_size = READ_SIZE,
+                            Message::Bye(bye) => self.bye = Some((bye.reason.clone(), bye.retry_ms)),
+                            _ => {}
                         }
                         return Ok(message);
                     }
@@ -102,6 +112,9 @@ impl Session {
                         return Err(of_close(code, reason.unwrap_or_default()));
                     }
                 }
+            }
+            if self.incoming.capacity() > KEPT_INCOMING {
+                self.incoming = VecDeque::new();
             }
             poll_fn(|context| self.poll_read(context)).await?;
         }
@@ -121,7 +134,7 @@ impl Session {
             return Poll::Ready(Err(error.into()));
         }
         let mut space = [0; READ_SIZE];
-        let mut buffer = ReadBuf::new(&mut space);
+        let mut buffer = ReadBuf::new(&mut space[..self.read_size]);
         match Pin::new(&mut *self.wire).poll_read(context, &mut buffer) {
             Poll::Ready(Ok(())) if buffer.filled().is_empty() => {
                 Poll::Ready(Err(Lost::Broken(io::ErrorKind::UnexpectedEof.into())))
@@ -165,7 +178,30 @@ fn is_of_unknown_type(text: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncWriteExt as _;
+
     use super::*;
+
+    #[test]
+    fn who_has_taken_the_hello_holds_nothing_yet_of_the_past() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let (ours, mut theirs) = tokio::io::duplex(256 << 10);
+            let hello = br#"{"type":"hello","protocol":"hostcast.v1","server":"hostcast/0.1.0","host":{"name":"web-1",
+                "os":"Linux","kernel":"6.1","cpus":2,"boot_id":"","labels":{}},"epoch":"00000000000000ff",
+                "interval_ms":1000,"oldest_seq":1,"next_seq":9,"heartbeat_ms":5000}"#;
+            let past =
+                [b"{\"type\":\"bye\",\"reason\":\"".as_slice(), &[b'x'; 60_000], b"\",\"retry_ms\":null}"].concat();
+            for text in [hello.as_slice(), &past] {
+                let length = (text.len() as u16).to_be_bytes();
+                theirs.write_all(&[&[0x81, 126], &length, text].concat()).await.unwrap();
+            }
+            let mut session = Session::new(Box::new(ours), &[], Duration::from_secs(5)).unwrap();
+            assert!(matches!(session.next().await, Ok(Message::Hello(_))));
+            assert!(session.decoder.held() <= FIRST_READ_SIZE, "{}", session.decoder.held());
+            assert!(matches!(session.next().await, Ok(Message::Bye(_))));
+        });
+    }
 
     #[test]
     fn a_message_of_a_later_version_is_told_from_a_damaged_one() {

@@ -3,7 +3,7 @@
 use std::{fmt::Display, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use super::{
-    AllowedHost, Auth, BasePath, Compression, Listen, LogLevel, TrustedProxy, WebOrigin,
+    AllowedHost, Auth, BasePath, Compression, Listen, LogLevel, TrustedProxy, WebOrigin, check_label_value,
     duration::{format_duration, parse_duration},
     section::one_of,
     size::{format_size, parse_size},
@@ -138,13 +138,7 @@ fn choice<T: Copy, const N: usize>(value: &Value, all: [T; N], name: fn(T) -> &'
 }
 
 pub(super) fn label(value: &Value) -> Result<String, String> {
-    const LONGEST: usize = 255;
     let text = string(value, "a string")?;
-    if text.chars().count() > LONGEST {
-        return Err(format!("{} is too long: at most {LONGEST} characters", quoted(text)));
-    }
-    if text.contains(char::is_control) {
-        return Err(format!("{} has a control character", quoted(text)));
-    }
+    check_label_value(text)?;
     Ok(text.to_owned())
 }

@@ -7,8 +7,8 @@ use std::{
 };
 
 use super::{
-    CollectorsConfig, Config, CpuConfig, DiskConfig, FilesystemConfig, HistoryConfig, Limits, LogConfig, NetworkConfig,
-    Patterns, PlainConfig, SamplerConfig, ServerConfig, TlsConfig,
+    CollectorsConfig, Config, CpuConfig, DiskConfig, FilesystemConfig, HistoryConfig, Limits, LogConfig, MOST_LABELS,
+    NetworkConfig, Patterns, PlainConfig, SamplerConfig, ServerConfig, TlsConfig, check_label_name,
     dashboard::dashboard,
     duration::format_duration,
     parse,
@@ -27,8 +27,6 @@ const STALL_TIMEOUT: RangeInclusive<Duration> = Duration::from_secs(1)..=Duratio
 const HISTORY_SIZE: RangeInclusive<u64> = 1 << 20..=1 << 40;
 const BACKLOG: RangeInclusive<u64> = 4 << 10..=64 << 20;
 const CONNECTIONS: RangeInclusive<usize> = 1..=1_000_000;
-const MOST_LABELS: usize = 32;
-const LONGEST_LABEL_KEY: usize = 63;
 
 /// Reads every key; the error is every problem, one line each.
 pub(super) fn read(tree: &Table) -> Result<Config, Vec<String>> {
@@ -237,11 +235,9 @@ fn limits(section: &mut Section<'_, '_>) -> Limits {
 }
 
 fn labels(section: &mut Section<'_, '_>) -> BTreeMap<String, String> {
-    let is_allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_.-".contains(c);
     let mut labels = BTreeMap::new();
     for (key, node) in section.entries() {
-        if key.is_empty() || key.len() > LONGEST_LABEL_KEY || !key.chars().all(is_allowed) {
-            let rule = format!("a label's name is 1 to {LONGEST_LABEL_KEY} of a-z, 0-9, \"_\", \".\" and \"-\"");
+        if let Err(rule) = check_label_name(key) {
             section.problem(key, &node.key, &rule);
             continue;
         }

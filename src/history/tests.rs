@@ -90,6 +90,35 @@ fn a_position_is_read_back_as_it_was_written_and_nothing_else_is() {
 
 proptest! {
     #[test]
+    fn holes_are_told_of_right_before_the_sample_behind_them(
+        steps in prop::collection::vec(prop::collection::vec(0_u64..4, 0..3), 1..200), window in 1_u64..300, asked in 0_u64..600,
+    ) {
+        let mut ring = ring(window, u64::MAX);
+        let schema = schema(1);
+        let mut all = Vec::new();
+        for (holes, second) in steps.iter().zip(0..) {
+            let holes: Vec<_> = holes.iter().map(|&samples| Hole { samples, reason: GapReason::Down }).collect();
+            let sample = ring.push_behind(&holes, reading(Duration::from_secs(second), 1, &schema));
+            all.push((sample.seq, holes.iter().map(|hole| hole.samples).sum::<u64>()));
+        }
+        let held: Vec<_> = all.iter().filter(|(seq, _)| *seq >= ring.oldest_held()).collect();
+        prop_assert_eq!(ring.next_seq(), all.iter().map(|(_, missing)| 1 + missing).sum::<u64>() + 1);
+        prop_assert_eq!(ring.get(asked).map(|sample| sample.seq), held.iter().map(|(seq, _)| *seq).find(|seq| *seq == asked));
+        let mut next = None;
+        let mut expected = held.into_iter().filter(|(seq, _)| *seq >= asked);
+        for (sample, gaps) in ring.from(asked) {
+            prop_assert_eq!(expected.next().map(|(seq, _)| *seq), Some(sample.seq));
+            for gap in gaps {
+                prop_assert_eq!(gap.from_seq, next.unwrap_or(gap.from_seq));
+                next = gap.to_seq.map(|to_seq| to_seq + 1);
+            }
+            prop_assert_eq!(sample.seq, next.unwrap_or(sample.seq));
+            next = Some(sample.seq + 1);
+        }
+        prop_assert!(expected.next().is_none());
+    }
+
+    #[test]
     fn the_ring_holds_a_whole_recent_past_within_its_bounds(
         steps in prop::collection::vec((0_u64..5, 0_usize..40), 1..300),
         window in 0_u64..60,

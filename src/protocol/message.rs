@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::Number;
 use crate::{
     history::Epoch,
     hub::Gap,
@@ -79,7 +80,13 @@ pub struct Replay {
     /// The time of its last one.
     pub to: u64,
     /// How many times as fast as they were taken samples come; 0 has all of them there at once, and none come.
+    #[serde(serialize_with = "number")]
     pub speed: f64,
+}
+
+/// A whole number without a point.
+fn number<S: serde::Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    Number(*value).serialize(serializer)
 }
 
 /// The host of a `hello`.

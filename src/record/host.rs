@@ -1,6 +1,7 @@
 //! One host: its events become lines, in batches.
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
@@ -12,9 +13,9 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use super::{HostEnded, disk::DiskHandle, names::Names, progress::HostProgress};
+use super::{Host, HostEnded, disk::DiskHandle, names::Names, progress::HostProgress};
 use crate::{
-    client::{Builder, Client, Event, Refused},
+    client::{Client, Event, Refused},
     protocol::{Epoch, Gap, Hello},
     recording::{Columns, FolderName, Reason, Record, RecordedGap, push_gap, push_hello, push_sample},
 };
@@ -48,7 +49,7 @@ impl Batch {
 }
 
 /// No more lines than this are put together: what came while the disk was busy is written at once.
-const MAX_BATCH: usize = 64 << 10;
+const MAX_BATCH: usize = 16 << 10;
 
 /// How long the disk may take for a piece of the past before its host is left alone, whose daemon wants its pings answered.
 const PATIENCE_WITH_DISK: Duration = Duration::from_secs(10);
@@ -68,14 +69,14 @@ pub(super) struct Shared {
 /// Follows one host until there is no use in it.
 pub(super) async fn follow(
     index: usize,
-    name: FolderName,
-    builder: Builder,
+    host: Host,
     disk: DiskHandle,
     shared: Shared,
     progress: &HostProgress,
 ) -> HostEnded {
     let Shared { budget, turns, names } = shared;
-    let mut lines = Lines::new(index, name, turns, names);
+    let Host { name, builder, labels } = host;
+    let mut lines = Lines::new(index, name, labels, turns, names);
     // What was missed since the recording ended was missed because nobody recorded.
     let mut blame = Reason::Down;
     loop {
@@ -119,6 +120,7 @@ pub(super) async fn follow(
 struct Lines {
     index: usize,
     name: FolderName,
+    labels: BTreeMap<String, String>,
     /// The ring that is being followed.
     epoch: Option<Epoch>,
     /// What the daemon last said about itself, as a line.
@@ -159,10 +161,16 @@ impl Turn {
 }
 
 impl Lines {
-    fn new(index: usize, name: FolderName, turns: Arc<Semaphore>, names: Arc<Names>) -> Self {
+    fn new(
+        index: usize,
+        name: FolderName,
+        labels: BTreeMap<String, String>,
+        turns: Arc<Semaphore>,
+        names: Arc<Names>,
+    ) -> Self {
         let (head, columns) = (Arc::default(), Arc::default());
         let turn = Turn::NotNeeded;
-        Self { index, name, epoch: None, head, is_new: false, columns, names, blame: None, turns, turn }
+        Self { index, name, labels, epoch: None, head, is_new: false, columns, names, blame: None, turns, turn }
     }
 
     /// What is there, as soon as there is something.
@@ -190,7 +198,7 @@ impl Lines {
             Event::Hello(hello) => {
                 info!(epoch = %hello.epoch, server = ?hello.server, "{}: connected", self.name);
                 progress.is_connected.store(true, Relaxed);
-                self.hello(&hello);
+                self.hello(*hello);
                 self.turn = Turn::Wanted;
             }
             Event::Schema(schema) => self.columns = self.names.share(Columns::from(&schema)),
@@ -224,10 +232,11 @@ impl Lines {
         }
     }
 
-    fn hello(&mut self, hello: &Hello) {
+    fn hello(&mut self, mut hello: Hello) {
+        hello.host.labels.extend(self.labels.clone());
         self.is_new |= self.epoch.replace(hello.epoch) != Some(hello.epoch);
         let mut head = Vec::new();
-        push_hello(&mut head, self.name.as_str(), hello);
+        push_hello(&mut head, self.name.as_str(), &hello);
         self.head = head.into();
     }
 

@@ -18,20 +18,30 @@ const LEVEL: i32 = 9;
 const MAGIC: [u8; 4] = 0xFD2F_B528_u32.to_le_bytes();
 
 /// Makes frames: with a checksum, so that damage shows. One serves any number of hosts.
-pub struct Compressor(zstd::bulk::Compressor<'static>);
+///
+/// Its buffers are kept from one frame to the next: large ones that come and go leave holes in memory that nothing fits.
+pub struct Compressor {
+    zstd: zstd::bulk::Compressor<'static>,
+    frame: Vec<u8>,
+    /// For whoever has to read a frame's text first.
+    pub(super) text: Vec<u8>,
+}
 
 impl Compressor {
     /// A compressor.
     pub fn new() -> io::Result<Self> {
-        let mut compressor = zstd::bulk::Compressor::new(LEVEL)?;
-        compressor.include_checksum(true)?;
-        compressor.include_contentsize(true)?;
-        Ok(Self(compressor))
+        let mut zstd = zstd::bulk::Compressor::new(LEVEL)?;
+        zstd.include_checksum(true)?;
+        zstd.include_contentsize(true)?;
+        Ok(Self { zstd, frame: Vec::new(), text: Vec::new() })
     }
 
     /// One whole frame of this text.
-    pub(super) fn frame(&mut self, text: &[u8]) -> io::Result<Vec<u8>> {
-        self.0.compress(text)
+    pub(super) fn frame(&mut self, text: &[u8]) -> io::Result<&[u8]> {
+        self.frame.clear();
+        self.frame.reserve_exact(zstd::zstd_safe::compress_bound(text.len()));
+        self.zstd.compress_to_buffer(text, &mut self.frame)?;
+        Ok(&self.frame)
     }
 }
 
@@ -141,7 +151,7 @@ mod tests {
     fn frames_are_found_by_their_headers_and_a_torn_one_is_not() {
         let mut compressor = Compressor::new().unwrap();
         let texts = texts();
-        let frames: Vec<_> = texts.iter().map(|text| compressor.frame(text).unwrap()).collect();
+        let frames: Vec<_> = texts.iter().map(|text| compressor.frame(text).unwrap().to_vec()).collect();
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&frames.concat()).unwrap();
         let found = whole_frames(&file).unwrap();
@@ -161,7 +171,7 @@ mod tests {
         let mut compressor = Compressor::new().unwrap();
         let frame = compressor.frame(&texts()[1]).unwrap();
         for at in (0..frame.len()).step_by(97) {
-            let mut damaged = frame.clone();
+            let mut damaged = frame.to_vec();
             damaged[at] ^= 0x10;
             assert!(text(&damaged).is_err(), "byte {at}");
         }

@@ -1,23 +1,31 @@
-//! A range out of a recording, for other programs. Numbers are passed on as they were written.
+//! A range out of a recording, for other programs. It is read as it is written, in constant memory.
+
+mod csv;
+mod host;
+#[cfg(feature = "parquet")]
+mod parquet;
+mod rows;
+mod table;
 
 use std::{
-    borrow::Cow,
-    collections::HashMap,
-    fmt,
     io::{self, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
+    time::Duration,
 };
 
-use serde::{
-    Deserialize,
-    de::{MapAccess, Visitor},
+#[cfg(feature = "parquet")]
+use self::parquet::Parquet;
+use self::{
+    csv::Csv,
+    host::Host,
+    rows::{Kept, Row, Rows, members},
+    table::export_table,
 };
-use serde_json::value::RawValue;
-
 use super::{
     line::Line,
     reader::{Found, Reader},
 };
+use crate::protocol::{Number, rounded};
 
 /// What is wanted of a recording.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,15 +36,46 @@ pub struct Selection {
     pub to: Option<u64>,
     /// Series whose id begins with one of these; all, if there are none.
     pub metrics: Vec<String>,
+    /// One row for each span of this length, with mean, smallest and largest values.
+    pub every: Option<Duration>,
+}
+
+/// How it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// A table: a row for each sample, a column for each series.
+    Csv,
+    /// Lines of JSON, as they were recorded.
+    Ndjson,
+    /// The same table in Apache Parquet.
+    #[cfg(feature = "parquet")]
+    Parquet,
 }
 
 /// What came of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Exported {
-    /// Samples that were written.
+    /// Samples that were read.
     pub samples: u64,
     /// Lines or frames that could not be read, and so are missing.
     pub damaged: u64,
+}
+
+/// Writes what is wanted of these hosts.
+pub fn export(
+    hosts: &[PathBuf],
+    selection: &Selection,
+    format: Format,
+    out: impl Write + Send,
+) -> io::Result<Exported> {
+    let is_folded = selection.every.is_some();
+    match format {
+        Format::Ndjson if is_folded => export_folded_ndjson(hosts, selection, out),
+        Format::Ndjson => export_ndjson(hosts, selection, out),
+        Format::Csv => export_table(hosts, selection, &mut Csv::new(out, is_folded)),
+        #[cfg(feature = "parquet")]
+        Format::Parquet => export_table(hosts, selection, &mut Parquet::new(out, is_folded)),
+    }
 }
 
 impl Selection {
@@ -49,55 +88,21 @@ impl Selection {
     }
 }
 
-/// The members of an object in their order, with the text of each value.
-struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct InOrder;
-
-        impl<'de> Visitor<'de> for InOrder {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object of numbers")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::with_capacity(64);
-                while let Some((Id(id), value)) = map.next_entry()? {
-                    members.push((id, value));
-                }
-                Ok(Members(members))
-            }
-        }
-
-        deserializer.deserialize_map(InOrder)
-    }
-}
-
-/// Borrowed, unless it has an escape.
-#[derive(Deserialize)]
-struct Id<'a>(#[serde(borrow)] Cow<'a, str>);
-
-fn members(values: &RawValue) -> io::Result<Members<'_>> {
-    Ok(serde_json::from_str(values.get())?)
-}
-
-/// Calls `each` with every line of these hosts that is wanted, and its host.
+/// Calls `each` with every sample and gap of these hosts that is wanted, and its host.
 fn read(
     hosts: &[PathBuf],
     selection: &Selection,
-    mut each: impl FnMut(&str, &[u8], &Line<'_>) -> io::Result<()>,
+    mut each: impl FnMut(&Host, &[u8], &Line<'_>) -> io::Result<()>,
 ) -> io::Result<Exported> {
     let mut exported = Exported::default();
     for folder in hosts {
-        let host = name_of(folder);
+        let mut host = Host::of(folder);
         let mut reader = Reader::open(folder)?;
         // A gap has no time of its own: it belongs to the sample before it.
         let mut is_within = selection.from.is_none();
         while let Some(found) = reader.read()? {
             match found {
+                Found::Line(_, Line::Hello { hello, .. }) => host.greet(hello),
                 Found::Line(text, line) => {
                     if let Line::Sample { time, .. } = &line {
                         is_within = selection.wants_time(*time);
@@ -116,78 +121,54 @@ fn read(
     Ok(exported)
 }
 
-fn name_of(folder: &Path) -> String {
-    folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
-}
-
-/// Samples and gaps as lines of JSON, as they were recorded.
-pub fn export_ndjson(hosts: &[PathBuf], selection: &Selection, out: &mut impl Write) -> io::Result<Exported> {
-    read(hosts, selection, |_, text, line| match line {
-        Line::Hello { .. } => Ok(()),
-        Line::Sample { values, .. } if !selection.metrics.is_empty() => {
-            // The values stand last, so that the head can be passed on as it is.
-            let head = text.len() - values.get().len() - b"}\n".len();
-            out.write_all(&text[..head])?;
-            let mut separator = "{";
-            for (id, value) in members(values)?.0.iter().filter(|(id, _)| selection.wants(id)) {
-                write!(out, "{separator}{}:{}", serde_json::to_string(id)?, value.get())?;
-                separator = ",";
-            }
-            out.write_all(if separator == "{" { b"{}}\n" } else { b"}}\n" })
-        }
-        _ => out.write_all(text),
-    })
-}
-
-/// Samples as a table. The recording is read twice: first for its columns, so that they are the same in each row.
-pub fn export_csv(hosts: &[PathBuf], selection: &Selection, out: &mut impl Write) -> io::Result<Exported> {
-    let mut columns: HashMap<String, usize> = HashMap::new();
-    read(hosts, selection, |_, _, line| {
-        if let Line::Sample { values, .. } = line {
-            for (id, _) in members(values)?.0 {
-                if selection.wants(&id) && !columns.contains_key(&*id) {
-                    let next = columns.len();
-                    columns.insert(id.into_owned(), next);
+/// Samples and gaps as lines of JSON, as they were recorded, with the labels of their hosts.
+fn export_ndjson(hosts: &[PathBuf], selection: &Selection, mut out: impl Write) -> io::Result<Exported> {
+    read(hosts, selection, |host, text, line| {
+        let text = host.label(text);
+        match line {
+            Line::Sample { values, .. } if !selection.metrics.is_empty() => {
+                // The values stand last, so that the head can be passed on as it is.
+                let head = text.len() - values.get().len() - b"}\n".len();
+                out.write_all(&text[..head])?;
+                let mut separator = "{";
+                for (id, value) in members(values)?.iter().filter(|(id, _)| selection.wants(id)) {
+                    write!(out, "{separator}{}:{}", serde_json::to_string(id)?, value.get())?;
+                    separator = ",";
                 }
+                out.write_all(if separator == "{" { b"{}}\n" } else { b"}}\n" })
             }
+            _ => out.write_all(&text),
         }
-        Ok(())
-    })?;
-    let mut head = vec![""; columns.len()];
-    for (id, column) in &columns {
-        head[*column] = id;
-    }
-    write!(out, "host,epoch,seq,time,elapsed_ms,missed_ticks")?;
-    for id in head {
-        write!(out, ",{}", quoted(id))?;
-    }
-    writeln!(out)?;
-    let mut row: Vec<Option<String>> = Vec::new();
-    read(hosts, selection, |host, _, line| {
-        let Line::Sample { epoch, seq, time, elapsed_ms, missed, values } = line else { return Ok(()) };
-        row.clear();
-        row.resize(columns.len(), None);
-        for (id, value) in members(values)?.0 {
-            if let Some(column) = columns.get(&*id)
-                && value.get() != "null"
-            {
-                row[*column] = Some(value.get().to_owned());
-            }
-        }
-        let missed = missed.map_or(0, |missed| missed.ticks);
-        write!(out, "{host},{epoch},{seq},{time},{elapsed_ms},{missed}")?;
-        for value in &row {
-            write!(out, ",{}", value.as_deref().unwrap_or_default())?;
-        }
-        writeln!(out)
     })
 }
 
-/// RFC 4180.
-fn quoted(text: &str) -> Cow<'_, str> {
-    if text.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", text.replace('"', "\"\"")).into()
-    } else {
-        text.into()
+/// The same of buckets, as `hostcast.v1.json` streams them.
+fn export_folded_ndjson(hosts: &[PathBuf], selection: &Selection, mut out: impl Write) -> io::Result<Exported> {
+    let mut text = Vec::new();
+    Rows::read(hosts, selection, |kept| {
+        text.clear();
+        match kept {
+            Kept::Gap(line) => return out.write_all(line),
+            Kept::Row(row) => row_as_json(&row, &mut text)?,
+        }
+        out.write_all(&text)
+    })
+}
+
+fn row_as_json(row: &Row<'_>, text: &mut Vec<u8>) -> io::Result<()> {
+    let head = row.head();
+    serde_json::to_writer(&mut *text, &head)?;
+    text.pop();
+    for (name, values) in [("values", row.values), ("min", row.min), ("max", row.max)] {
+        write!(text, ",\"{name}\":")?;
+        let mut separator = "{";
+        for (column, value) in row.columns.iter().zip(values).filter(|(column, _)| column.is_wanted) {
+            write!(text, "{separator}{}:", column.key)?;
+            serde_json::to_writer(&mut *text, &Number(rounded(*value, column.decimals)))?;
+            separator = ",";
+        }
+        text.extend(if separator == "{" { &b"{}"[..] } else { b"}" });
     }
+    text.extend(b"}\n");
+    Ok(())
 }

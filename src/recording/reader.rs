@@ -8,6 +8,8 @@ use std::{
     vec,
 };
 
+use memchr::memchr;
+
 use super::{
     archive,
     folder::Part,
@@ -88,7 +90,7 @@ impl Reader {
                 }
             }
             let start = self.next_line;
-            let Some(length) = rest.iter().position(|byte| *byte == b'\n') else {
+            let Some(length) = memchr(b'\n', rest) else {
                 self.next_line = self.text.len();
                 let path = self.current.as_ref().map(|current| current.path.clone());
                 return Ok(Some(Found::Torn(path.unwrap_or_default())));

@@ -157,10 +157,15 @@ impl Writer {
         let Some(open) = &mut self.open else { return Ok(()) };
         let path = open.part.archive(&self.folder);
         let at = |error| io_error(&path, error);
-        let mut text = vec![0; open.newest_length as usize];
+        let mut text = std::mem::take(&mut compressor.text);
+        text.resize(open.newest_length as usize, 0);
         open.newest.read_exact_at(&mut text, 0).map_err(at)?;
         let mut archive = OpenOptions::new().create(true).append(true).open(&path).map_err(at)?;
-        let written = frames_of(&text).try_for_each(|text| archive.write_all(&compressor.frame(text)?));
+        let written = frames_of(&text).try_for_each(|text| archive.write_all(compressor.frame(text)?));
+        // What has grown while there was no room is given back.
+        if text.capacity() <= 2 * FRAME_TEXT {
+            compressor.text = text;
+        }
         if let Err(error) = written.and_then(|()| archive.sync_data()) {
             // Otherwise the next frame would stand behind half of this one.
             let _ = archive.set_len(open.archive_length);

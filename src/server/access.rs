@@ -33,7 +33,7 @@ pub(crate) use self::{
     auth::is_open,
     caller::Caller,
     origin::Passed,
-    sign_in::{IN as SIGN_IN, OUT as SIGN_OUT},
+    sign_in::{IN as SIGN_IN, OUT as SIGN_OUT, sign_out},
 };
 use super::{
     in_force::Current,

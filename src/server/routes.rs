@@ -12,7 +12,7 @@ use warp::{
 
 use super::{
     Context,
-    access::{SIGN_IN, SIGN_OUT},
+    access::{SIGN_IN, SIGN_OUT, sign_out},
     assets, handshake, problem,
     problem::Problem,
     query, samples,
@@ -42,7 +42,7 @@ pub(super) fn routes(context: &Arc<Context>) -> impl Filter<Extract = (Response,
         .unify()
         .or(sign_in(context))
         .unify()
-        .or(sign_out(context))
+        .or(exactly(SIGN_OUT).and(warp::method()).map(|method: Method| sign_out(&method)))
         .unify()
         .or(files(context))
         .unify()
@@ -89,11 +89,6 @@ fn sign_in(context: &Arc<Context>) -> BoxedFilter<(Response,)> {
             context.access.sign_in(&method, &form, visitor.caller)
         })
         .boxed()
-}
-
-fn sign_out(context: &Arc<Context>) -> BoxedFilter<(Response,)> {
-    let context = Arc::clone(context);
-    exactly(SIGN_OUT).and(warp::method()).map(move |method: Method| context.access.sign_out(&method)).boxed()
 }
 
 /// This path, without a slash at its end.

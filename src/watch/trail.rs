@@ -64,7 +64,7 @@ impl Trail {
 
     pub(super) fn push(&mut self, stamp: Stamp, interval_ms: u64, levels: Levels) {
         let is_new_ring = std::mem::take(&mut self.is_new_ring);
-        let last = self.points.back().map_or(0, |point| point.tick);
+        let before = self.points.back().map_or(0, |point| point.tick);
         let (lost, not_taken) = match self.newest {
             None => (0, 0),
             Some((_, time)) if is_new_ring => {
@@ -74,9 +74,9 @@ impl Trail {
             }
             Some((seq, _)) => (stamp.seq.saturating_sub(seq + 1).min(MAX_TICKS), stamp.not_taken.min(MAX_TICKS)),
         };
-        let tick = last + lost + not_taken + 1;
+        let tick = before + lost + not_taken + 1;
         self.newest = Some((stamp.seq, stamp.time));
-        self.points.push_back(Point { tick, lost: last + 1..last + 1 + lost, levels });
+        self.points.push_back(Point { tick, lost: before + 1..before + 1 + lost, levels });
         while self.points.front().is_some_and(|point| point.tick + MAX_TICKS <= tick) {
             self.points.pop_front();
         }

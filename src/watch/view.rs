@@ -78,10 +78,10 @@ fn put(frame: &mut Frame<'_>, area: Rect, lines: &[Line<'static>]) {
 fn title(model: &Model, width: u16, now: Instant) -> Line<'static> {
     let hosts = model.hosts();
     let moment = model.moment(now);
-    let live = hosts.iter().filter(|host| host.state(moment) == State::Live).count();
+    let count = hosts.iter().filter(|host| host.state(moment) == State::Live).count();
     let noun = if hosts.len() == 1 { "host" } else { "hosts" };
     let mut line =
-        Line::from(vec![Span::raw("hostcast").bold(), Span::raw(format!("  {} {noun}, {live} live", hosts.len()))]);
+        Line::from(vec![Span::raw("hostcast").bold(), Span::raw(format!("  {} {noun}, {count} live", hosts.len()))]);
     if let Some(behind) = model.behind(now) {
         let text = format!("paused, {} behind", units::brief(behind));
         let missing = usize::from(width).saturating_sub(line.width() + text.chars().count()).max(2);

@@ -1,16 +1,20 @@
 /**
  * Takes pictures of the dashboard, for its documentation and for whoever works on its looks:
  *   npm run screenshots -- OUTDIR [URL]
- * Without a URL: of a daemon on this host, idle and at work, with a gap, with a restart and stale, and of a simulated
- * host of 128 cores; at four widths, light and dark.
+ * Without a URL: of a daemon on this host, idle and at work, with a gap, and stale, and of a simulated host of 128 cores,
+ * at four widths, light and dark; and of what is seen less often: several hosts, one chart, a wall, dialogs, the page
+ * before its first sample and without a token.
  */
 
 import { mkdirSync } from "node:fs";
 import path from "node:path";
-import { closeBrowser, Visit } from "./harness/browser.js";
+import { closeBrowser, theBrowser, Visit } from "./harness/browser.js";
 import { Daemon } from "./harness/daemon.js";
+import { Proxy } from "./harness/proxy.js";
 import { scratch, start } from "./harness/scratch.js";
 import { simulatedHost } from "./harness/simulated.js";
+import { Tokens } from "./harness/tokens.js";
+import { freePort } from "./harness/webserver.js";
 
 const WIDTHS = [360, 768, 1440, 2560];
 const THEMES = /** @type {const} */ (["light", "dark"]);
@@ -53,14 +57,21 @@ await closeBrowser();
 process.exit(0);
 
 async function ofAll() {
-  const big = await simulatedHost(128, { interval: "1s" });
+  const port = await freePort();
+  const others = `allowed_origins = ["http://127.0.0.1:${port}"]\n`;
+  const big = await simulatedHost(128, { interval: "1s", more: others });
+  const small = await simulatedHost(8, { interval: "1s", more: others });
+  const hosts = `[dashboard]\nhosts = ["${small.url}", "${big.url}", "http://127.0.0.1:1/"]\n`;
   const idle = await Daemon.start({ interval: "1s", more: MORE });
+  const home = await Daemon.start({ interval: "1s", port, more: hosts });
   console.log(`collecting ${PAST_MS / 1000} s of the past, with nothing to do`);
   await sleep(PAST_MS);
   await series("idle", idle.url, "live");
   await series("128-cores", big.url, "live");
-  await idle.kill();
-  await big.kill();
+  await seldom(small.url, home.url);
+  for (const daemon of [idle, home, big, small]) {
+    await daemon.kill();
+  }
 
   const busy = await Daemon.start({ interval: "1s", heartbeat: "1m", more: MORE });
   const work = [start("/bin/sh", ["-c", WORK, "work", scratch]), start("/bin/sh", ["-c", TRAFFIC, "traffic", busy.url])];
@@ -74,6 +85,61 @@ async function ofAll() {
   await series("gap", busy.url, "live");
   await stale(busy);
   work.forEach((child) => child.kill("SIGKILL"));
+}
+
+/**
+ * What few see, or for a moment.
+ * @param {string} url
+ * @param {string} home  of one that names others
+ */
+async function seldom(url, home) {
+  const tokens = new Tokens();
+  tokens.add("wall");
+  const strict = await Daemon.start({ more: tokens.settings });
+  const held = await Proxy.start(Number(new URL(url).port));
+  held.holdStreams();
+  for (const theme of THEMES) {
+    for (const width of [360, 1440]) {
+      const name = `${width}-${theme}`;
+      await still(strict.url, width, theme, `sign-in-${name}`, (page) => page.getByLabel("Token").waitFor());
+      await still(held.url, width, theme, `waiting-${name}`, (page) => page.locator("#waiting").waitFor());
+      await still(home, width, theme, `hosts-${name}`, async (page) => {
+        await page.waitForFunction(() => document.querySelectorAll('.host-row[data-state="live"]').length === 3);
+        await sleep(2000);
+      });
+      for (const [dialog, opener] of [["keys", "#open-help"], ["daemon", "#open-drawer"]]) {
+        await still(url, width, theme, `${dialog}-${name}`, async (page) => {
+          await page.locator(opener).click();
+          await sleep(1500);
+        });
+      }
+    }
+    await still(`${url}?kiosk`, 1440, theme, `kiosk-1440-${theme}`, () => sleep(3000));
+    await still(`${url}?chart=cores`, 768, theme, `alone-768-${theme}`, () => sleep(3000));
+    const paper = await opened(url, 1440, theme);
+    await paper.page.pdf({ path: path.join(out, `paper-${theme}.pdf`), format: "A4" });
+    await paper.close();
+  }
+  await strict.kill();
+  held.close();
+}
+
+/**
+ * One picture of the size of a screen.
+ * @param {string} url
+ * @param {number} width
+ * @param {"light" | "dark"} theme
+ * @param {string} name
+ * @param {(page: import("playwright-core").Page) => Promise<unknown>} prepare
+ */
+async function still(url, width, theme, name, prepare) {
+  const context = await (await theBrowser()).newContext(looks(width, theme));
+  const page = await context.newPage();
+  await page.goto(url);
+  await prepare(page);
+  await page.screenshot({ path: path.join(out, `${name}.png`) });
+  console.log(name);
+  await context.close();
 }
 
 /** @param {Daemon} daemon */
@@ -112,16 +178,18 @@ async function series(name, url, state) {
  * @param {"light" | "dark"} colorScheme
  */
 async function opened(url, width, colorScheme) {
-  const phone = width === 360;
-  const visit = await Visit.open(url, {
-    viewport: { width, height: 900 },
-    colorScheme,
-    deviceScaleFactor: phone ? 2 : 1,
-    isMobile: phone,
-    hasTouch: phone,
-  });
+  const visit = await Visit.open(url, looks(width, colorScheme));
   await visit.reaches("live");
   return visit;
+}
+
+/**
+ * @param {number} width
+ * @param {"light" | "dark"} colorScheme
+ */
+function looks(width, colorScheme) {
+  const phone = width === 360;
+  return { viewport: { width, height: 900 }, colorScheme, deviceScaleFactor: phone ? 2 : 1, isMobile: phone, hasTouch: phone };
 }
 
 /**
@@ -133,6 +201,12 @@ async function shoot(visit, name) {
   // What is out of sight is not drawn, so all of it must be in sight.
   const height = await page.evaluate(() => document.documentElement.scrollHeight);
   await page.setViewportSize({ width: page.viewportSize()?.width ?? 1440, height });
+  await page.waitForFunction(() =>
+    [...document.querySelectorAll(".plot canvas")].every((canvas) => {
+      const { width, clientWidth } = /** @type {HTMLCanvasElement} */ (canvas);
+      return clientWidth === 0 || Math.abs(width / devicePixelRatio - clientWidth) <= 1;
+    }),
+  );
   await sleep(1500);
   const file = path.join(out, `${name}.png`);
   await page.screenshot({ path: file });

@@ -1,12 +1,25 @@
 //! permessage-deflate (RFC 7692): fewer bytes, the same messages, and still one frame for all.
 
 use flate2::{Decompress, FlushDecompress};
-use hostcast::{
-    config::{Compression, Config},
-    protocol::Message,
+use std::{
+    io::{BufRead as _, BufReader},
+    process::{Command, Stdio},
 };
 
-use crate::support::{Address, Pour, Raw, SUBPROTOCOLS, TestDaemon, opcode, schema};
+use hostcast::{
+    client::{Client, Event, History},
+    config::{Compression, Config},
+    protocol::{Message, WireValues},
+};
+
+use crate::{
+    clients::{python, script},
+    support::{
+        Address, PATIENCE, Pour, Proxy, Raw, SUBPROTOCOLS, TestDaemon, opcode,
+        recorder::{Recorder, accounts_for, target},
+        schema, skipped,
+    },
+};
 
 const OFFER: &str = "permessage-deflate; client_max_window_bits";
 const WHOLE_TEXT: u8 = 0x80 | opcode::TEXT;
@@ -150,4 +163,73 @@ fn a_compressed_message_from_a_client_is_refused_for_being_a_message() {
         raw.send(&Raw::odd_frame(first, true, b""));
         assert_eq!(raw.read_close().0, Some(code));
     }
+}
+
+/// The samples up to this one, as our client yields them.
+fn followed(url: &str, may_compress: bool, last: u64) -> Vec<Vec<Option<f64>>> {
+    let builder = Client::builder(url.parse().unwrap()).history(History::All).compression(may_compress);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (mut client, mut samples) = (builder.build(), Vec::new());
+        loop {
+            match tokio::time::timeout(PATIENCE, client.next()).await.unwrap().unwrap() {
+                Event::Sample(sample) => {
+                    assert_eq!(sample.seq, samples.len() as u64 + 1);
+                    let WireValues::Positional(values) = sample.values else { panic!("they are positional") };
+                    samples.push(values);
+                    if sample.seq == last {
+                        return samples;
+                    }
+                }
+                Event::Lost { why, .. } => panic!("{why}"),
+                _ => {}
+            }
+        }
+    })
+}
+
+#[test]
+fn our_client_takes_it_compressed_and_hears_the_same_in_fewer_bytes() {
+    let mut pour = Pour::with(always);
+    pour.schema = schema(1, 20);
+    pour.publish(700);
+    let [plain, compressed] = [false, true].map(|may_compress| {
+        let proxy = Proxy::healthy(pour.address.tcp());
+        let samples = followed(&proxy.url(), may_compress, 700);
+        (samples, proxy.bytes())
+    });
+    assert_eq!(compressed.0, plain.0);
+    assert!(compressed.1 * 3 < plain.1 * 2, "{} bytes, and {} compressed", plain.1, compressed.1);
+}
+
+#[test]
+fn what_comes_compressed_is_recorded_like_anything_else() {
+    let mut pour = Pour::with(always);
+    pour.schema = schema(1, 20);
+    pour.publish(700);
+    let folder = tempfile::tempdir().unwrap();
+    let mut recorder = Recorder::start(folder.path(), &[target("web-1", &format!("ws://{}", pour.address))]);
+    recorder.wait_for("web-1", 700);
+    pour.publish(20);
+    recorder.wait_for("web-1", 720);
+    recorder.stop();
+    assert!(accounts_for(&folder.path().join("web-1"), &pour).is_whole());
+}
+
+#[test]
+fn our_client_understands_how_others_compress() {
+    let Some(python) = python() else {
+        skipped("no Python with a venv and the package websockets");
+        return;
+    };
+    let mut server = Command::new(python).arg(script("serve.py")).stdout(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(server.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let url = format!("ws://127.0.0.1:{}", said.next().unwrap());
+    for (may_compress, extensions) in [(true, "['permessage-deflate']"), (false, "[]")] {
+        let samples = followed(&url, may_compress, 60);
+        assert_eq!(samples[59][49], Some(60.49));
+        assert_eq!(said.next().unwrap(), extensions);
+    }
+    server.kill().unwrap();
+    server.wait().unwrap();
 }

@@ -16,6 +16,7 @@ mod cloud;
 mod compression;
 mod config;
 mod examples;
+mod export;
 mod fairness;
 mod firewall;
 mod folded;

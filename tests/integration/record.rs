@@ -51,6 +51,15 @@ fn a_recording_has_what_the_json_stream_has_with_host_and_epoch() {
 }
 
 #[test]
+fn a_daemon_below_a_path_is_recorded_by_its_whole_address() {
+    let pour = Pour::with(|config| config.server.base_path = "/hosts/web-1".parse().unwrap());
+    pour.publish(5);
+    let folder = tempfile::tempdir().unwrap();
+    let recorder = Recorder::start(folder.path(), &[target("web-1", &format!("http://{}/hosts/web-1/", pour.address))]);
+    recorder.wait_for("web-1", 5);
+}
+
+#[test]
 fn a_host_that_refuses_is_given_up_and_the_others_go_on() {
     let pour = Pour::new();
     pour.publish(5);
@@ -119,4 +128,45 @@ fn hosts_and_options_can_stand_in_a_file() {
     let output = Command::new(program()).args(["record", "--config"]).arg(&file).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8(output.stderr).unwrap().contains("which has no unit"));
+}
+
+#[test]
+fn labels_of_a_host_are_recorded_over_its_own_and_exported_with_each_line() {
+    let daemon = TestDaemon::with("[sampler]\ninterval = \"100ms\"\n[labels]\nsite = \"fra1\"\nrole = \"db\"\n");
+    let folder = tempfile::tempdir().unwrap();
+    let (file, recording) = (folder.path().join("record.toml"), folder.path().join("recording"));
+    let record = |site: &str| {
+        let host = format!("{{ url = \"ws://{}\", labels = {{ site = {site:?} }} }}", daemon.address);
+        fs::write(&file, format!("[record]\noutput = {recording:?}\n[record.hosts]\nweb-1 = {host}\n")).unwrap();
+        let mut command = Command::new(program());
+        Recorder::run(command.args(["record", "--config"]).arg(&file), &recording)
+    };
+    let mut recorder = record("ams, \"2\"");
+    recorder.wait_for("web-1", 5);
+    recorder.stop();
+    let moved = samples(&recording.join("web-1")).last().unwrap().seq + 1;
+    // A change of the labels is a new hello, and holds for what follows it.
+    record("lon").wait_for("web-1", moved + 3);
+    let all = lines(&recording.join("web-1"));
+    assert!(all.iter().all(|line| line["host"] == "web-1" && line["epoch"].is_string()), "{all:?}");
+    assert_eq!(all[0]["hello"]["host"]["labels"], serde_json::json!({ "role": "db", "site": "ams, \"2\"" }));
+    let export = |flags: &[&str]| {
+        let output = Command::new(program()).arg("export").arg(&recording).args(flags).output().unwrap();
+        assert_eq!(output.status.code(), Some(0));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let site_of = |seq: u64| if seq < moved { "ams, \"2\"" } else { "lon" };
+    for flags in [&[][..], &["--metrics", "system.uptime"]] {
+        for line in export(flags).lines() {
+            let line: Value = serde_json::from_str(line).unwrap();
+            assert_eq!(line["labels"]["site"], site_of(line["seq"].as_u64().unwrap()));
+            assert_eq!(line["host"], "web-1");
+        }
+    }
+    let table = export(&["--format", "csv", "--metrics", "system.uptime"]);
+    let (head, rows) = table.split_once('\n').unwrap();
+    assert_eq!(head, "host,epoch,seq,time,elapsed_ms,missed_ticks,label.role,label.site,system.uptime");
+    let first = rows.lines().next().unwrap();
+    assert!(first.starts_with("web-1,") && first.contains(",db,\"ams, \"\"2\"\"\","), "{first}");
+    assert!(rows.lines().last().unwrap().contains(",db,lon,"));
 }

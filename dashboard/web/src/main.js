@@ -13,6 +13,7 @@ import { forgetShades } from "./heatchart.js";
 import { Hosts } from "./hosts.js";
 import { Loop } from "./loop.js";
 import { forgetColors } from "./palette.js";
+import { onPaper } from "./paper.js";
 import { RawPanel } from "./raw.js";
 import { replayClock, replayedMs } from "./replay.js";
 import { Sections } from "./sections.js";
@@ -64,9 +65,7 @@ const raw = new RawPanel(base, () => loop.refresh());
 const hosts = new Hosts(byId("hosts", HTMLElement));
 new Drawer(base);
 const controls = new Controls(shown, hostNow, () => {
-  forgetColors();
-  forgetShades();
-  scene.look += 1;
+  repaint();
   refresh();
 });
 
@@ -115,12 +114,16 @@ addEventListener("hashchange", () => {
     location.reload();
   }
 });
-// On paper there is no scrolling: what is out of sight is drawn, too.
-addEventListener("beforeprint", () => {
-  everything = true;
-  draw();
-  everything = false;
-});
+onPaper(
+  () => shown.view(store.rows, hostNow()),
+  (isPaper) => {
+    repaint();
+    sections.measure();
+    everything = isPaper;
+    draw();
+    everything = false;
+  },
+);
 refresh();
 connection.start();
 if (others.length > 0 && only === null) {
@@ -130,6 +133,13 @@ if (others.length > 0 && only === null) {
 function wake() {
   connection.wake();
   hosts.wake();
+}
+
+/** Colours or units have changed: no picture is as it would be drawn now. */
+function repaint() {
+  forgetColors();
+  forgetShades();
+  scene.look += 1;
 }
 
 /** Somebody waits to see it. */
@@ -161,7 +171,7 @@ function receive(message, text) {
     isPublished = false;
     queueMicrotask(publishPosition);
   }
-  if (message.type === "schema" || (wasEmpty && store.rows.samples > 0)) {
+  if (wasEmpty && store.rows.samples > 0) {
     refresh();
   } else {
     loop.invalidate();

@@ -37,6 +37,7 @@ const TIME_STEPS = [
 
 export class Plot {
   canvas = element("canvas");
+  #body;
   #cross = element("div", { class: "cross", hidden: true });
   selection = element("div", { class: "selection", hidden: true });
   width = 0;
@@ -55,12 +56,23 @@ export class Plot {
    * @param {() => void} onResize
    */
   constructor(body, onResize) {
+    this.#body = body;
     body.append(this.canvas, this.#cross, this.selection);
     new ResizeObserver(([{ contentRect }]) => {
-      this.width = Math.floor(contentRect.width);
-      this.height = Math.floor(contentRect.height);
+      this.#resize(contentRect);
       onResize();
     }).observe(body);
+  }
+
+  /** Takes the size that there is at this moment: before paper nobody observes anything. */
+  measure() {
+    this.#resize(this.#body.getBoundingClientRect());
+  }
+
+  /** @param {DOMRectReadOnly} place */
+  #resize({ width, height }) {
+    this.width = Math.floor(width);
+    this.height = Math.floor(height);
   }
 
   /** How wide the part with the data is. */

@@ -10,6 +10,9 @@ import { axisLabel } from "./units.js";
  * @typedef {import("./units.js").Formatter} Formatter
  */
 
+/** Of a step: what a label needs beside the last one. */
+const END_ROOM = 0.4;
+
 /**
  * @param {number} min
  * @param {number} max
@@ -26,6 +29,10 @@ export function axisOver(min, max, { format, binary = false, fixed = false, fact
   for (let value = from; value <= to * (1 + 1e-9) + 1e-12; value += step) {
     const round = Math.abs(value) < step / 1e6 ? 0 : value;
     ticks.push({ value: round, label: axisLabel(format, round) });
+  }
+  // Where an axis ends at no round value, that end is worth knowing, if there is room to say it.
+  if (fixed && to - ticks[ticks.length - 1].value > END_ROOM * step) {
+    ticks.push({ value: to, label: axisLabel(format, to) });
   }
   return { min: from, max: to, ticks };
 }

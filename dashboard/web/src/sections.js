@@ -45,7 +45,8 @@ export class Sections {
    */
   draw(view, everything) {
     const { store } = this.#scene;
-    if (store.revision !== this.#revision) {
+    // Before the first sample no chart pretends to have something.
+    if (store.revision !== this.#revision && store.rows.samples > 0) {
       this.#revision = store.revision;
       this.#stale = [...this.#sections];
     }
@@ -76,6 +77,13 @@ export class Sections {
     const missing = this.#sections.flatMap(({ missing }) => missing);
     setText(this.#absent, `Not on this host, or turned off: ${missing.join(", ").toLowerCase()}.`);
     this.#absent.hidden = missing.length === 0;
+  }
+
+  /** Has each chart take the size that it has at this moment. */
+  measure() {
+    for (const panel of this.#visible()) {
+      panel.measure();
+    }
   }
 
   /** How much time the finest chart in sight shows with a pixel. */

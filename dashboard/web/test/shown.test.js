@@ -10,7 +10,7 @@ import { axisOver } from "../src/scale.js";
 import { Shown } from "../src/shown.js";
 import { ageText, stateOf } from "../src/state.js";
 import { Store } from "../src/store.js";
-import { percent } from "../src/units.js";
+import { bytes, percent } from "../src/units.js";
 import { snapped, viewOf } from "../src/view.js";
 
 /**
@@ -170,6 +170,14 @@ test("an axis ends at round values", () => {
   const octets = axisOver(-3000, 3000, { format: percent, binary: true, pixels: 160 });
   assert.deepEqual([octets.min, octets.max], [-4096, 4096]);
   assert.deepEqual(axisOver(0, 1, { format: percent, fixed: true, pixels: 160 }).ticks.map(({ label }) => label), ["0", "25 %", "50 %", "75 %", "100 %"]);
+});
+
+test("an axis that ends where something is full says where that is", () => {
+  /** @param {number} max */
+  const labels = (max) => axisOver(0, max, { format: bytes, binary: true, fixed: true, pixels: 160 }).ticks.map(({ label }) => label);
+  assert.deepEqual(labels(23.5 * 1024 ** 3), ["0", "8 GiB", "16 GiB", "23.5 GiB"]);
+  assert.deepEqual(labels(32 * 1024 ** 3), ["0", "8 GiB", "16 GiB", "24 GiB", "32 GiB"]);
+  assert.deepEqual(labels(17 * 1024 ** 3), ["0", "8 GiB", "16 GiB"], "no room for another");
 });
 
 test("CSV has a row a visible sample, none in a gap, and nothing for what is missing", () => {

@@ -12,6 +12,7 @@ use super::options::Options;
 use crate::{
     cli::reach::{HostOptions, Reach, Target},
     client::{InvalidUrl, Url},
+    config::{MOST_LABELS, check_label_name, check_label_value},
     recording::FolderName,
 };
 
@@ -25,7 +26,7 @@ pub(in crate::cli) struct Section {
 
 /// `name = "url"`, or `name = { url = "…", token_file = "…" }`
 #[derive(Debug, Deserialize)]
-#[serde(untagged, expecting = "expected a URL, or a table with url, token_file and metrics")]
+#[serde(untagged, expecting = "expected a URL, or a table with url, token_file, metrics and labels")]
 enum Host {
     Url(String),
     Table(Table),
@@ -37,6 +38,8 @@ struct Table {
     url: String,
     token_file: Option<PathBuf>,
     metrics: Option<String>,
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -79,13 +82,24 @@ fn read<T: DeserializeOwned>(options: toml::Table) -> Result<T, String> {
 fn target(name: &str, host: &Host) -> Result<Target, String> {
     let (url, own) = match host {
         Host::Url(url) => (url, HostOptions::default()),
-        Host::Table(Table { url, token_file, metrics }) => {
-            (url, HostOptions { token_file: token_file.clone(), metrics: metrics.clone() })
+        Host::Table(Table { url, token_file, metrics, labels }) => {
+            (url, HostOptions { token_file: token_file.clone(), metrics: metrics.clone(), labels: labels.clone() })
         }
     };
+    check(&own.labels).map_err(|error| format!("record.hosts.{name}.labels: {error}"))?;
     let url: Url = url.parse().map_err(|error: InvalidUrl| format!("record.hosts.{name}: {error}"))?;
     let name = FolderName::new(name).map_err(|error| format!("record.hosts: {error}"))?;
     Ok(Target { name, url, own })
+}
+
+fn check(labels: &BTreeMap<String, String>) -> Result<(), String> {
+    if labels.len() > MOST_LABELS {
+        return Err(format!("at most {MOST_LABELS} labels"));
+    }
+    for (key, value) in labels {
+        check_label_name(key).and_then(|()| check_label_value(value)).map_err(|error| format!("{key:?}: {error}"))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -96,13 +110,14 @@ mod tests {
     fn hosts_have_a_name_a_url_and_what_is_their_own() {
         let section = Section::parse(
             "[record]\noutput = \"rec\"\nkeep = \"30d\"\n[record.hosts]\nweb-1 = \"wss://web-1\"\n\
-             db = { url = \"10.0.0.2\", token_file = \"/t\" }\n",
+             db = { url = \"10.0.0.2\", token_file = \"/t\", labels = { site = \"ams\" } }\n",
         )
         .unwrap();
         let targets = section.targets().unwrap();
         let named: Vec<_> = targets.iter().map(|target| (target.name.as_str(), target.url.to_string())).collect();
         assert_eq!(named, [("db", "ws://10.0.0.2:7117".to_owned()), ("web-1", "wss://web-1:443".to_owned())]);
         assert_eq!(targets[0].own.token_file.as_deref(), Some(Path::new("/t")));
+        assert_eq!(targets[0].own.labels["site"], "ams");
     }
 
     /// The annotated file, with everything in it that is commented out.
@@ -144,7 +159,12 @@ mod tests {
             let error = Section::parse(text).unwrap_err();
             assert!(error.contains(why), "{error}");
         }
-        for (text, why) in [("x = \"ftp://x\"", "ws://"), ("\"a/b\" = \"x\"", "cannot be the name")] {
+        for (text, why) in [
+            ("x = \"ftp://x\"", "ws://"),
+            ("\"a/b\" = \"x\"", "cannot be the name"),
+            ("x = { url = \"x\", labels = { Site = \"ams\" } }", "record.hosts.x.labels: \"Site\": a label's name is"),
+            ("x = { url = \"x\", labels = { site = \"a\\nb\" } }", "has a control character"),
+        ] {
             let section = Section::parse(&format!("[record]\n[record.hosts]\n{text}\n")).unwrap();
             let error = section.targets().unwrap_err();
             assert!(error.contains(why), "{error}");

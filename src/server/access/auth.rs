@@ -79,12 +79,6 @@ impl Access {
         }
     }
 
-    /// Answers the dashboard's way out. Streams that are open stay so: their page goes.
-    pub(crate) fn sign_out(&self, method: &Method) -> Response {
-        // A link or an image must not do it.
-        sign_in::to_dashboard((*method == Method::POST).then(sign_in::no_cookie))
-    }
-
     /// Counts a wrong credential; how long to wait, where there were too many.
     fn note_failure(&self, address: Option<IpAddr>) -> Option<Duration> {
         self.count_wrong_credentials();

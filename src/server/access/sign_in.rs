@@ -73,10 +73,14 @@ pub(super) fn cookie(session: Session, is_secure: bool) -> HeaderValue {
     cookie
 }
 
-/// Has a browser forget its cookie.
-pub(super) fn no_cookie() -> HeaderValue {
-    let text = format!("{COOKIE_NAME}=; Max-Age=0; HttpOnly; SameSite=Strict");
-    HeaderValue::try_from(text).expect("there is only ASCII in it")
+/// Answers the dashboard's way out: the browser forgets its cookie. Streams that are open stay so, but their page goes.
+pub(crate) fn sign_out(method: &Method) -> Response {
+    let no_cookie = || {
+        let text = format!("{COOKIE_NAME}=; Max-Age=0; HttpOnly; SameSite=Strict");
+        HeaderValue::try_from(text).expect("there is only ASCII in it")
+    };
+    // A link or an image must not do it.
+    to_dashboard((*method == Method::POST).then(no_cookie))
 }
 
 /// The token in a form that was sent.

@@ -50,10 +50,10 @@ pub(super) fn lines(host: &Host, width: u16, now: Instant) -> Vec<Line<'static>>
         lines.push(Line::from(head));
         lines.extend(body);
     };
-    group(head(host, "CPU", units::percent(summary.cpu), Kind::Cpu, width), groups::cpu(&sheet, width));
-    group(head(host, "MEMORY", units::percent(summary.memory), Kind::Memory, width), groups::memory(&sheet));
+    group(head(host, "CPU", &units::percent(summary.cpu), Kind::Cpu, width), groups::cpu(&sheet, width));
+    group(head(host, "MEMORY", &units::percent(summary.memory), Kind::Memory, width), groups::memory(&sheet));
     let traffic = format!("↓{} ↑{}", units::bits(summary.received), units::bits(summary.sent));
-    group(head(host, "NETWORK", traffic, Kind::Network, width), groups::network(&sheet));
+    group(head(host, "NETWORK", &traffic, Kind::Network, width), groups::network(&sheet));
     for (name, body) in [
         ("PRESSURE", groups::pressure(&sheet)),
         ("DISKS", groups::disks(&sheet)),
@@ -72,21 +72,21 @@ pub(super) fn lines(host: &Host, width: u16, now: Instant) -> Vec<Line<'static>>
 /// What came, and what did not.
 fn account(host: &Host) -> String {
     let count = &host.count;
-    let mut account = format!("every {} ms, {} samples", host.interval_ms(), count.samples);
-    account += &match count.missing {
-        0 => ", none missing".into(),
-        missing => format!(", {missing} missing"),
-    };
+    let mut parts = vec![format!("every {} ms", host.interval_ms()), format!("{} samples", count.samples)];
+    parts.push(match count.missing {
+        0 => "none missing".into(),
+        missing => format!("{missing} missing"),
+    });
     if count.restarts > 0 {
-        account += &format!(", restarted {} times", count.restarts);
+        parts.push(format!("restarted {} times", count.restarts));
     }
     if count.losses > 0 {
-        account += &format!(", connection lost {} times", count.losses);
+        parts.push(format!("connection lost {} times", count.losses));
     }
-    account
+    parts.join(", ")
 }
 
-fn head(host: &Host, name: &'static str, value: String, kind: Kind, width: u16) -> Vec<Span<'static>> {
+fn head(host: &Host, name: &'static str, value: &str, kind: Kind, width: u16) -> Vec<Span<'static>> {
     let columns = host.trail().columns(kind, width.saturating_sub(HEAD_WIDTH as u16), host.interval_ms());
     let full = if kind == Kind::Network { highest(&columns, 1_000.0) } else { 1.0 };
     let mut spans = vec![Span::raw(format!("{name:9}")).bold(), Span::raw(format!("{value:14} "))];

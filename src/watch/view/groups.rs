@@ -143,8 +143,8 @@ fn table<const N: usize>(devices: &[&str], heads: [&str; N], numbers: impl Fn(&s
         return Vec::new();
     }
     let row = |name: &str, cells: &[&str]| {
-        let cells: String = cells.iter().map(|cell| format!(" {cell:>10}")).collect();
-        format!("  {name:11}{cells}")
+        let cells: Vec<_> = cells.iter().map(|cell| format!("{cell:>10}")).collect();
+        format!("  {name:11} {}", cells.join(" "))
     };
     let mut lines = vec![Line::raw(row("", &heads)).dim()];
     lines.extend(devices.iter().map(|device| Line::raw(row(device, &numbers(device).each_ref().map(String::as_str)))));

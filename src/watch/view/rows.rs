@@ -64,19 +64,20 @@ impl Layout {
 /// The head of the table.
 pub(super) fn head(model: &Model, width: u16) -> Line<'static> {
     let layout = Layout::fit(width, model.hosts());
-    let mut text =
-        format!("{:name$}  {:state$}", "HOST", "STATE", name = layout.name.into(), state = STATE_WIDTH.into());
+    let hosts = format!("{:width$}  ", "HOST", width = usize::from(layout.name));
+    let states = format!("{:width$}", "STATE", width = usize::from(STATE_WIDTH));
+    let mut line = Line::from(vec![Span::raw(hosts), Span::raw(states)]);
     let heads = [&["CPU"][..], &["MEMORY"], &["↓bit/s", "↑bit/s"]];
     for (index, names) in heads.iter().enumerate().take(layout.numbers) {
-        text.push(' ');
+        line.push_span(" ");
         for name in *names {
-            text += &format!(" {name:>width$}", width = usize::from(NUMBER_WIDTH));
+            line.push_span(format!(" {name:>width$}", width = usize::from(NUMBER_WIDTH)));
         }
         if index < layout.sparks {
-            text += &format!(" {:width$}", "", width = usize::from(layout.spark));
+            line.push_span(" ".repeat(usize::from(layout.spark) + 1));
         }
     }
-    Line::raw(text).bold()
+    line.bold()
 }
 
 /// The row of one host.

@@ -147,8 +147,8 @@ fn one_host_in_full_has_every_group_and_what_no_group_knows() {
     }
     // Without a connection the same lines are there, and no number of the past.
     model.hear(0, Err(Refused::Protocol("x".into())), now);
-    let lost = picture(&model, 80, 40, now).join("\n");
-    assert!(lost.contains("  used –  of –") && lost.contains("system.novelty  –"), "{lost}");
+    let away = picture(&model, 80, 40, now).join("\n");
+    assert!(away.contains("  used –  of –") && away.contains("system.novelty  –"), "{away}");
 }
 
 #[test]

@@ -4,11 +4,11 @@ import assert from "node:assert/strict";
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import test from "node:test";
+import { axeViolations } from "../harness/axe.js";
+import { Visit } from "../harness/browser.js";
 import { scratch } from "../harness/scratch.js";
-import { daemonFor, hostFor, proxyFor, visitFor } from "../harness/scene.js";
+import { afterwards, daemonFor, hostFor, proxyFor, visitFor } from "../harness/scene.js";
 import { until } from "../harness/until.js";
-
-/** @typedef {import("../harness/browser.js").Visit} Visit */
 
 /**
  * Moves the crosshair over the CPU chart until what is said there matches.
@@ -144,14 +144,17 @@ test("a device that is plugged in gets its chart, and loses none of its past whe
 });
 
 test("before the first sample the page says that it waits", async (t) => {
-  const daemon = await daemonFor(t, { interval: "5s" });
+  const daemon = await daemonFor(t);
   const proxy = await proxyFor(t, daemon);
-  const { Visit } = await import("../harness/browser.js");
+  proxy.holdStreams();
   const visit = await Visit.open(proxy.url);
-  t.after(() => visit.close());
+  afterwards(t, () => visit.close());
+  visit.expectOutage();
   await visit.page.locator("#waiting").waitFor({ state: "visible" });
+  assert.deepEqual(await axeViolations(visit.page), []);
   assert.equal(await visit.page.locator(".card[data-testid^=chart]").count(), 0, "no chart pretends to have something");
   assert.equal(await visit.page.locator('[data-testid="tile-cpu"] .tile-value').innerText(), "–");
+  proxy.mend();
   await visit.holdsSamples(1);
   await visit.page.locator("#waiting").waitFor({ state: "hidden" });
 });

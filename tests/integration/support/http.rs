@@ -104,7 +104,8 @@ impl Http {
         Rest { wire: &mut self.wire, left_of_chunk: 0, ended: false }
     }
 
-    fn head(&mut self) -> (u16, Vec<(String, String)>) {
+    /// The head of an answer: its status and its headers.
+    pub(crate) fn head(&mut self) -> (u16, Vec<(String, String)>) {
         let status = line(&mut self.wire).unwrap();
         let status = status.split(' ').nth(1).and_then(|code| code.parse().ok()).expect(&status);
         let mut headers = Vec::new();
@@ -120,7 +121,7 @@ impl Http {
         let mut said = Vec::new();
         // By a reset, where it was given up.
         let _ = self.wire.read_to_end(&mut said);
-        assert!(said.starts_with(b"HTTP/1.1 200 OK\r\n") && !said.ends_with(b"\r\n0\r\n\r\n"));
+        assert!(!said.ends_with(b"\r\n0\r\n\r\n"));
     }
 
     /// Waits until the server closes this connection, without another word.

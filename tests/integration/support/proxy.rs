@@ -72,6 +72,8 @@ struct Shared {
     target: Mutex<Option<SocketAddr>>,
     faults: Mutex<Faults>,
     connections: AtomicUsize,
+    /// What was passed on, from the server.
+    bytes: Arc<AtomicUsize>,
     stop: AtomicBool,
     /// Both ends of every connection, to be closed at the end.
     open: Mutex<Vec<TcpStream>>,
@@ -86,6 +88,7 @@ impl Proxy {
             target: Mutex::new(Some(target)),
             faults: Mutex::new(Box::new(faults)),
             connections: AtomicUsize::new(0),
+            bytes: Arc::default(),
             stop: AtomicBool::new(false),
             open: Mutex::default(),
         });
@@ -106,6 +109,11 @@ impl Proxy {
     /// How many connections have been made.
     pub(crate) fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::SeqCst)
+    }
+
+    /// How many bytes have come from the server.
+    pub(crate) fn bytes(&self) -> usize {
+        self.shared.bytes.load(Ordering::SeqCst)
     }
 
     /// From the next connection on.
@@ -162,18 +170,20 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
             shared.open.lock().unwrap().push(stream.try_clone().unwrap());
         }
         let (up_from, up_to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-        thread::spawn(move || forward(up_from, up_to, Fault::None));
-        thread::spawn(move || forward(server, client, fault));
+        thread::spawn(move || forward(up_from, up_to, Fault::None, &AtomicUsize::default()));
+        let bytes = Arc::clone(&shared.bytes);
+        thread::spawn(move || forward(server, client, fault, &bytes));
     }
 }
 
 /// Until one side is over, or the fault has come.
-fn forward(mut from: TcpStream, mut to: TcpStream, fault: Fault) {
+fn forward(mut from: TcpStream, mut to: TcpStream, fault: Fault, count: &AtomicUsize) {
     let (mut buffer, mut sum) = (vec![0; 8 << 10], 0);
     while let Ok(length @ 1..) = from.read(&mut buffer) {
         let bytes = &mut buffer[..length];
         let due = fault.after().and_then(|after| after.checked_sub(sum)).filter(|due| *due < length);
         sum += length;
+        count.fetch_add(length, Ordering::SeqCst);
         let passes = match (due, fault) {
             (None, _) => length,
             (Some(due), Fault::Corrupt { .. }) => {
