@@ -70,6 +70,7 @@ test-page: ## Check the types of the dashboard's scripts and run their tests
 
 test-rust: ## Run the unit tests and the integration tests
 	$(CARGO) test --workspace --locked
+	$(CARGO) test --locked --features parquet --test integration export::
 
 test-browser: ## Run the dashboard in a browser
 	@if [ -d tests/browser ]; then \

@@ -10,6 +10,7 @@ import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { closeBrowser, theBrowser, Visit } from "./harness/browser.js";
 import { Daemon } from "./harness/daemon.js";
+import { Proxy } from "./harness/proxy.js";
 import { scratch, start } from "./harness/scratch.js";
 import { simulatedHost } from "./harness/simulated.js";
 import { Tokens } from "./harness/tokens.js";
@@ -95,12 +96,13 @@ async function seldom(url, home) {
   const tokens = new Tokens();
   tokens.add("wall");
   const strict = await Daemon.start({ more: tokens.settings });
-  const slow = await Daemon.start({ interval: "1m" });
+  const held = await Proxy.start(Number(new URL(url).port));
+  held.holdStreams();
   for (const theme of THEMES) {
     for (const width of [360, 1440]) {
       const name = `${width}-${theme}`;
       await still(strict.url, width, theme, `sign-in-${name}`, (page) => page.getByLabel("Token").waitFor());
-      await still(slow.url, width, theme, `waiting-${name}`, (page) => page.locator("#waiting").waitFor());
+      await still(held.url, width, theme, `waiting-${name}`, (page) => page.locator("#waiting").waitFor());
       await still(home, width, theme, `hosts-${name}`, async (page) => {
         await page.waitForFunction(() => document.querySelectorAll('.host-row[data-state="live"]').length === 3);
         await sleep(2000);
@@ -119,7 +121,7 @@ async function seldom(url, home) {
     await paper.close();
   }
   await strict.kill();
-  await slow.kill();
+  held.close();
 }
 
 /**

@@ -85,7 +85,7 @@ fn http_is_spoken_by_the_server_only() {
 
 #[test]
 fn encryption_is_known_where_sockets_are_taken_and_written_only() {
-    let places = ["server/tls.rs", "server/handshake.rs", "server/stream/", "client/tls.rs"];
+    let places = ["server/tls.rs", "server/tls/", "server/handshake.rs", "server/stream/", "client/tls.rs"];
     only(&["rustls", "tokio_rustls"], &places);
 }
 

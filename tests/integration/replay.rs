@@ -321,12 +321,17 @@ fn what_is_played_comes_when_its_time_has_come_and_has_a_past() {
     let folder = tempfile::tempdir().unwrap();
     script.write(folder.path(), "db-1");
     let from = (BEGINNING + 100_000).to_string();
-    let replay = Replay::of(folder.path(), &["--from", &from, "--speed", "100"]);
-    let mut feed = replay.feed("history=all", "hostcast.v1.compact");
-    let hello = feed.hello();
-    assert_eq!(hello.replay.map(|replay| (replay.from, replay.to)), Some((BEGINNING, BEGINNING + 199_000)));
-    let mut seqs: Vec<_> = past(&mut feed).0.iter().map(|sample| sample.seq).collect();
+    let played = |speed: &str| {
+        let replay = Replay::of(folder.path(), &["--from", &from, "--speed", speed]);
+        let mut feed = replay.feed("history=all", "hostcast.v1.compact");
+        let hello = feed.hello();
+        assert_eq!(hello.replay.map(|replay| (replay.from, replay.to)), Some((BEGINNING, BEGINNING + 199_000)));
+        let seqs: Vec<_> = past(&mut feed).0.iter().map(|sample| sample.seq).collect();
+        (replay, feed, seqs)
+    };
+    let (_, _, seqs) = played("0.1");
     assert!((100..200).contains(&seqs.len()), "{}", seqs.len());
+    let (replay, mut feed, mut seqs) = played("100");
     while seqs.len() < 200 {
         seqs.push(feed.live().seq);
     }

@@ -70,6 +70,8 @@ export class Panel {
   /** Whether anything was written since it was built, or came in sight. */
   #isTold = false;
   #key = "";
+  /** What `rows.gone` was when it was drawn. */
+  #gone = 0;
   #pointed = "";
   /** @type {View | null} the newest that was asked for */
   #view = null;
@@ -153,6 +155,7 @@ export class Panel {
       // What is held still is drawn again only when something falls into it.
       shown.isHeld ? store.rows.seq[own.end - 1] : "",
       store.changes,
+      store.rows.gone,
       waiting.length,
       look,
       this.#plot.width,
@@ -163,6 +166,7 @@ export class Panel {
     ].join();
     if (key !== this.#key) {
       this.#key = key;
+      this.#gone = store.rows.gone;
       this.#paint(own);
     }
   }
@@ -177,7 +181,8 @@ export class Panel {
       return;
     }
     this.#plot.showCursor(this.#scene.shown.cursor);
-    if (texts || !this.#isTold) {
+    // Where rows have moved since, the view does not know them any more: the next picture will.
+    if ((texts || !this.#isTold) && this.#gone === this.#scene.store.rows.gone) {
       this.#isTold = true;
       this.#legend.mark((label) => this.#isHidden(label));
       this.#showValues();

@@ -183,7 +183,7 @@ class Tile {
   #kind;
   #value = element("span", { class: "tile-value", text: "–" });
   #unit = element("span", { class: "tile-unit" });
-  #detail = element("span", { class: "tile-detail", text: "Waiting for the first sample" });
+  #detail = element("span", { class: "tile-detail", text: "\u00a0" });
   #root;
   #sparkline;
   /** @type {Figure | null} */

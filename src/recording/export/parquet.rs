@@ -29,7 +29,7 @@ const VALUES_PER_GROUP: usize = 2 << 20;
 /// However many columns there are.
 const LEAST_ROWS: usize = 1 << 10;
 /// However few there are.
-const MOST_ROWS: usize = 1 << 17;
+const MOST_ROWS: usize = 1 << 16;
 
 pub(super) struct Parquet<W: Write + Send> {
     /// Until the columns are known.

@@ -11,7 +11,7 @@ export class Proxy {
   #target;
   /** @type {Set<Pair>} */
   #pairs = new Set();
-  /** @type {"open" | "cut" | "unplugged"} */
+  /** @type {"open" | "cut" | "holding" | "unplugged"} */
   #state = "open";
   /** @type {((pair: Pair) => void) | null} */
   #onTorn = null;
@@ -54,6 +54,11 @@ export class Proxy {
       client.pause();
       server.pause();
     }
+  }
+
+  /** The page itself comes through, and who asks for the stream waits for an answer. */
+  holdStreams() {
+    this.#state = "holding";
   }
 
   /** Works again. What was on the wire when it broke is lost. */
@@ -106,7 +111,11 @@ export class Proxy {
     const pair = { client, server };
     this.#pairs.add(pair);
     const at = this.received.push("") - 1;
-    client.on("data", (data) => server.write(data));
+    client.on("data", (data) => {
+      if (this.#state !== "holding" || !data.includes("GET /api/v1/stream")) {
+        server.write(data);
+      }
+    });
     server.on("data", (data) => {
       this.received[at] += data.toString("latin1");
       const torn = this.#onTorn;
