@@ -196,7 +196,8 @@ mod tests {
                 let length = (text.len() as u16).to_be_bytes();
                 theirs.write_all(&[&[0x81, 126], &length, text].concat()).await.unwrap();
             }
-            let mut session = Session::new(Box::new(ours), &[], Duration::from_secs(5)).unwrap();
+            let opened = Opened { beginning: Vec::new(), is_compressed: false };
+            let mut session = Session::new(Box::new(ours), &opened, Duration::from_secs(5)).unwrap();
             assert!(matches!(session.next().await, Ok(Message::Hello(_))));
             assert!(session.decoder.held() <= FIRST_READ_SIZE, "{}", session.decoder.held());
             assert!(matches!(session.next().await, Ok(Message::Bye(_))));
