@@ -165,10 +165,13 @@ fn a_form_that_does_not_come_whole_is_waited_for_no_longer_than_a_head() {
         config.server.auth = Auth::Token;
         config.server.limits.header_timeout = std::time::Duration::from_secs(1);
     });
-    let mut wire = pour.address.connect();
-    wire.write_all(b"POST /sign-in HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\ntoken=").unwrap();
-    let answer = String::from_utf8(wire.read_until_closed()).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    // What is no form is not waited for at all.
+    for (method, status) in [("POST", 408), ("GET", 303), ("PUT", 303)] {
+        let mut wire = pour.address.connect();
+        write!(wire, "{method} /sign-in HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\ntoken=").unwrap();
+        let answer = String::from_utf8(wire.read_until_closed()).unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{method}: {answer}");
+    }
 }
 
 /// Runs `hostcast token` with the configuration in this folder.
