@@ -8,17 +8,22 @@ let failures = 0;
 
 function follow() {
   const socket = new WebSocket(`${stream}?${start}&metrics=system.cpu.utilization`);
-  let epoch;
+  let epoch, giveUp, patience = 15_000;
   // Three heartbeats: who says nothing for so long is gone, whether or not the system has noticed.
-  const giveUp = setTimeout(() => socket.close(), 15_000);
+  const heard = () => {
+    clearTimeout(giveUp);
+    giveUp = setTimeout(() => socket.close(), patience);
+  };
+  heard();
   socket.onmessage = ({ data }) => {
-    giveUp.refresh();
     const message = JSON.parse(data);
     if (message.type === "hello") {
       epoch = message.epoch;
+      patience = 3 * message.heartbeat_ms;
     } else if (message.type === "gap") {
       console.log("missing:", message);
     }
+    heard();
     for (const { seq, values } of message.samples ?? (message.type === "sample" ? [message] : [])) {
       console.log(seq, values["system.cpu.utilization"]);
       // Only now: a position is one of a sample that was dealt with.
