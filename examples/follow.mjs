@@ -12,7 +12,15 @@ function follow() {
   // Three heartbeats: who says nothing for so long is gone, whether or not the system has noticed.
   const heard = () => {
     clearTimeout(giveUp);
-    giveUp = setTimeout(() => socket.close(), patience);
+    giveUp = setTimeout(over, patience);
+  };
+  // Longer each time, and random, so that a thousand clients do not come back as one.
+  const over = () => {
+    clearTimeout(giveUp);
+    // Where nobody answers a close, it is not waited for.
+    socket.onclose = socket.onmessage = null;
+    socket.close();
+    setTimeout(follow, Math.random() * Math.min(60, 2 ** failures++) * 1000);
   };
   heard();
   socket.onmessage = ({ data }) => {
@@ -32,11 +40,8 @@ function follow() {
     }
   };
   socket.onerror = () => console.error("lost");
-  // Comes after every error, too. Longer each time, and random, so that a thousand clients do not come back as one.
-  socket.onclose = () => {
-    clearTimeout(giveUp);
-    setTimeout(follow, Math.random() * Math.min(60, 2 ** failures++) * 1000);
-  };
+  // Comes after every error, too.
+  socket.onclose = over;
 }
 
 follow();
