@@ -11,12 +11,12 @@ import java.util.regex.Pattern;
  * java Follow.java ws://127.0.0.1:7117. A real program parses the JSON with a library.
  */
 public class Follow implements WebSocket.Listener {
-    static final Pattern EPOCH = Pattern.compile("^\\{\"type\":\"hello\",.*\"epoch\":\"(\\w+)\"");
+    static final Pattern HELLO = Pattern.compile("^\\{\"type\":\"hello\",.*\"epoch\":\"(\\w+)\".*\"heartbeat_ms\":(\\d+)");
     static final Pattern SAMPLE = Pattern.compile("\"seq\":(\\d+),\"time\".*?\"system.cpu.utilization\":([\\d.]+|null)");
     static String start = "history=all", epoch;
     static int failures;
 
-    volatile long heard = System.nanoTime();
+    volatile long heard = System.nanoTime(), patience = 15_000;
     volatile boolean over;
     final StringBuilder text = new StringBuilder();
 
@@ -33,12 +33,13 @@ public class Follow implements WebSocket.Listener {
     @Override public void onError(WebSocket socket, Throwable error) { over = true; }
 
     /** Who says nothing for three heartbeats is gone, whether or not the JDK has noticed. */
-    boolean isOver() { return over || System.nanoTime() - heard > 15_000_000_000L; }
+    boolean isOver() { return over || System.nanoTime() - heard > patience * 1_000_000; }
 
     void take(String message) {
         if (message.startsWith("{\"type\":\"gap\"")) System.out.println("missing: " + message);
         if (message.startsWith("{\"type\":\"heartbeat\"")) return;
-        for (Matcher hello = EPOCH.matcher(message); hello.find();) epoch = hello.group(1);
+        for (Matcher hello = HELLO.matcher(message); hello.find(); patience = 3 * Long.parseLong(hello.group(2)))
+            epoch = hello.group(1);
         for (Matcher sample = SAMPLE.matcher(message); sample.find(); failures = 0) {
             System.out.println(sample.group(1) + " " + sample.group(2));
             start = "since=" + epoch + ":" + sample.group(1);

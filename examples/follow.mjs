@@ -8,17 +8,30 @@ let failures = 0;
 
 function follow() {
   const socket = new WebSocket(`${stream}?${start}&metrics=system.cpu.utilization`);
-  let epoch;
+  let epoch, giveUp, patience = 15_000;
   // Three heartbeats: who says nothing for so long is gone, whether or not the system has noticed.
-  const giveUp = setTimeout(() => socket.close(), 15_000);
+  const heard = () => {
+    clearTimeout(giveUp);
+    giveUp = setTimeout(over, patience);
+  };
+  // Longer each time, and random, so that a thousand clients do not come back as one.
+  const over = () => {
+    clearTimeout(giveUp);
+    // Where nobody answers a close, it is not waited for.
+    socket.onclose = socket.onmessage = null;
+    socket.close();
+    setTimeout(follow, Math.random() * Math.min(60, 2 ** failures++) * 1000);
+  };
+  heard();
   socket.onmessage = ({ data }) => {
-    giveUp.refresh();
     const message = JSON.parse(data);
     if (message.type === "hello") {
       epoch = message.epoch;
+      patience = 3 * message.heartbeat_ms;
     } else if (message.type === "gap") {
       console.log("missing:", message);
     }
+    heard();
     for (const { seq, values } of message.samples ?? (message.type === "sample" ? [message] : [])) {
       console.log(seq, values["system.cpu.utilization"]);
       // Only now: a position is one of a sample that was dealt with.
@@ -27,11 +40,8 @@ function follow() {
     }
   };
   socket.onerror = () => console.error("lost");
-  // Comes after every error, too. Longer each time, and random, so that a thousand clients do not come back as one.
-  socket.onclose = () => {
-    clearTimeout(giveUp);
-    setTimeout(follow, Math.random() * Math.min(60, 2 ** failures++) * 1000);
-  };
+  // Comes after every error, too.
+  socket.onclose = over;
 }
 
 follow();

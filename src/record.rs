@@ -13,7 +13,12 @@ use std::{
     time::Duration,
 };
 
-use tokio::{runtime, sync::Semaphore, task::JoinSet, time::interval};
+use tokio::{
+    runtime,
+    sync::Semaphore,
+    task::JoinSet,
+    time::{interval, sleep},
+};
 use tracing::{error, info};
 
 use self::{
@@ -50,7 +55,7 @@ pub struct Recording {
 }
 
 /// A host that is to be recorded.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Host {
     /// What its folder is called.
     pub name: FolderName,
@@ -109,11 +114,13 @@ enum HostEnded {
 
 /// Names are asked for by threads; a thousand hosts need not have one each.
 const RESOLVERS: usize = 16;
-/// How many hosts read their past at a time. One that stands still gives up its turn when its silence is noticed. What
-/// the others are sent meanwhile waits in their sockets, so that more at a time would hardly be sooner.
+/// How many hosts read their past at a time, each for a few seconds at most before it lets another one begin. What the
+/// others are sent meanwhile waits in their sockets, so that more at a time would hardly be sooner.
 const READERS_OF_THE_PAST: usize = 8;
 /// How often the log tells how it goes, and old parts are removed.
 const TELL_EVERY: Duration = Duration::from_mins(1);
+/// A host that has refused, for a token that was changed for instance, is asked so often whether it still does.
+const ASK_AGAIN_AFTER: Duration = Duration::from_mins(5);
 /// How often that is shown on a terminal.
 const SHOW_EVERY: Duration = Duration::from_secs(1);
 
@@ -124,15 +131,20 @@ pub fn record(recording: Recording) -> Result<(), RecordError> {
     builder.worker_threads(2).max_blocking_threads(RESOLVERS).thread_name("follow").enable_all();
     let runtime = builder.build().map_err(RecordError::Start)?;
     let (_orders, received) = Orders::listen().map_err(RecordError::Start)?;
-    let result = runtime.block_on(run(recording, async {
+    let stopped = async {
         // An error means that the signal thread is gone, and then nobody can tell us to stop.
         let _ = received.stop.await;
-    }));
+    };
+    let result = runtime.block_on(run(recording, ASK_AGAIN_AFTER, stopped));
     runtime.shutdown_timeout(Duration::ZERO);
     result
 }
 
-async fn run(recording: Recording, stopped: impl Future<Output = ()>) -> Result<(), RecordError> {
+async fn run(
+    recording: Recording,
+    ask_again_after: Duration,
+    stopped: impl Future<Output = ()>,
+) -> Result<(), RecordError> {
     let Recording { hosts, output, buffer, board } = recording;
     let shared = Shared {
         budget: Arc::new(Semaphore::new(buffer as usize)),
@@ -143,11 +155,18 @@ async fn run(recording: Recording, stopped: impl Future<Output = ()>) -> Result<
     let progress = Arc::new(Progress::new(names.clone()));
     let mut disk = Disk::start(names.clone(), output, Arc::clone(&progress)).map_err(RecordError::Start)?;
     info!(hosts = names.len(), "recording");
-    let mut tasks = JoinSet::new();
-    for (index, host) in hosts.into_iter().enumerate() {
-        let (disk, shared, progress) = (disk.handle(), shared.clone(), Arc::clone(&progress));
+    let handle = disk.handle();
+    let begin = |tasks: &mut JoinSet<_>, index: usize| {
+        let (host, disk, shared, progress) =
+            (hosts[index].clone(), handle.clone(), shared.clone(), Arc::clone(&progress));
         tasks.spawn(async move { (index, follow(index, host, disk, shared, &progress.hosts[index]).await) });
-    }
+    };
+    let mut tasks = JoinSet::new();
+    (0..hosts.len()).for_each(|index| begin(&mut tasks, index));
+    // Those that have refused, until they are asked again.
+    let mut refused = JoinSet::new();
+    // Why each is not recorded, as far as that was told.
+    let mut told = vec![None; hosts.len()];
     tokio::pin!(stopped);
     let mut tell = interval(TELL_EVERY);
     tell.tick().await;
@@ -170,11 +189,23 @@ async fn run(recording: Recording, stopped: impl Future<Output = ()>) -> Result<
                 }
                 disk.handle().retire();
             }
+            Some(Ok(index)) = refused.join_next() => begin(&mut tasks, index),
             ended = tasks.join_next() => match ended {
                 Some(Ok((index, ended))) => {
-                    error!("{}: {ended}; it is not recorded any more", names[index]);
-                    progress.hosts[index].is_over.store(true, Relaxed);
-                    last = Some((names[index].clone(), ended.to_string()));
+                    let why = ended.to_string();
+                    let host = &progress.hosts[index];
+                    host.is_connected.store(false, Relaxed);
+                    if !host.is_refused.swap(true, Relaxed) || told[index].as_ref() != Some(&why) {
+                        let again = format!(", and asked again every {ask_again_after:?}");
+                        let again = if tasks.is_empty() { "" } else { &*again };
+                        error!("{}: {why}; it is not recorded{again}", names[index]);
+                    }
+                    told[index] = Some(why.clone());
+                    last = Some((names[index].clone(), why));
+                    refused.spawn(async move {
+                        sleep(ask_again_after).await;
+                        index
+                    });
                 }
                 Some(Err(panicked)) => error!("a task has died: {panicked}"),
                 None => {
@@ -185,6 +216,7 @@ async fn run(recording: Recording, stopped: impl Future<Output = ()>) -> Result<
         }
     };
     tasks.shutdown().await;
+    drop(handle);
     // What was received is written before the end.
     disk.finish().await;
     if let Some((live, board)) = &mut live {
@@ -192,4 +224,52 @@ async fn run(recording: Recording, stopped: impl Future<Output = ()>) -> Result<
     }
     progress.tell();
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{net::TcpListener, sync::mpsc, time::timeout};
+
+    use super::*;
+    use crate::client::Client;
+
+    fn host(name: &str, port: u16) -> Host {
+        let builder = Client::builder(format!("ws://127.0.0.1:{port}").parse().unwrap());
+        Host { name: FolderName::new(name).unwrap(), builder, labels: BTreeMap::new() }
+    }
+
+    #[test]
+    fn who_refuses_is_asked_again_as_long_as_there_is_another_one() {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().into();
+        let output = Output::Folder { path, rotation: Rotation::default(), retention: Retention::default() };
+        let runtime = runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let refusing = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            // Takes connections, and never says a word.
+            let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let [bad, good] = [&refusing, &silent].map(|listener| listener.local_addr().unwrap().port());
+            let (send, mut asked) = mpsc::channel(1);
+            tokio::spawn(async move {
+                loop {
+                    let (mut stream, _) = refusing.accept().await.unwrap();
+                    let _ = stream.read(&mut [0; 4 << 10]).await;
+                    let _ = stream.write_all(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n").await;
+                    if send.send(()).await.is_err() {
+                        return;
+                    }
+                }
+            });
+            let thrice = async {
+                for _ in 0..3 {
+                    asked.recv().await.unwrap();
+                }
+            };
+            let hosts = vec![host("bad", bad), host("good", good)];
+            let recording = Recording { hosts, output, buffer: 1 << 20, board: None };
+            let ended = timeout(Duration::from_mins(1), run(recording, Duration::from_millis(10), thrice)).await;
+            assert!(matches!(ended, Ok(Ok(()))), "{ended:?}");
+        });
+    }
 }

@@ -13,6 +13,7 @@ mod handshake;
 mod in_force;
 mod items;
 mod listener;
+mod neighbourhood;
 mod origin;
 mod page;
 mod patience;

@@ -44,7 +44,7 @@ pub struct ReplayArgs {
         help = "Where to listen: IP:port, [IPv6]:port or unix:/path; may be repeated [default: 127.0.0.1:7118]"
     )]
     listen: Vec<String>,
-    /// A configuration file, for who may read: of it, [server] and [dashboard] are used
+    /// A configuration file, for who may read: of it, `[server]` and `[dashboard]` are used
     #[arg(long, short, value_name = "FILE")]
     config: Option<PathBuf>,
 }

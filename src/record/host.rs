@@ -9,14 +9,14 @@ use std::{
 use futures_util::FutureExt as _;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
+    time::{Instant, timeout, timeout_at},
 };
 use tracing::{info, warn};
 
 use super::{Host, HostEnded, disk::DiskHandle, names::Names, progress::HostProgress};
 use crate::{
     client::{Client, Event, Refused},
-    protocol::{Epoch, Gap, Hello},
+    protocol::{Epoch, Gap, Hello, HelloHost},
     recording::{Columns, FolderName, Reason, Record, RecordedGap, push_gap, push_hello, push_sample},
 };
 
@@ -53,6 +53,10 @@ const MAX_BATCH: usize = 16 << 10;
 
 /// How long the disk may take for a piece of the past before its host is left alone, whose daemon wants its pings answered.
 const PATIENCE_WITH_DISK: Duration = Duration::from_secs(10);
+
+/// How long a host may keep the others from reading their past. One whose line is slow reads on beside them: of what
+/// comes slowly there is never much at once.
+const LONGEST_TURN: Duration = Duration::from_secs(5);
 
 /// What all hosts have in common.
 #[derive(Clone, Debug)]
@@ -123,6 +127,8 @@ struct Lines {
     labels: BTreeMap<String, String>,
     /// The ring that is being followed.
     epoch: Option<Epoch>,
+    /// The machine and the labels that the lines are of.
+    host: HelloHost,
     /// What the daemon last said about itself, as a line.
     head: Arc<[u8]>,
     /// Whether that is still to be recorded.
@@ -140,9 +146,10 @@ struct Lines {
 enum Turn {
     NotNeeded,
     Wanted,
-    /// Given back when it is dropped. There is none only when everything ends.
     Had {
-        _permit: Option<OwnedSemaphorePermit>,
+        /// Given back when it is dropped, at `until` at the latest; from then on there is none.
+        permit: Option<OwnedSemaphorePermit>,
+        until: Instant,
         /// Whether all of the past was read, and only the disk does not have it yet.
         is_over: bool,
     },
@@ -170,7 +177,8 @@ impl Lines {
     ) -> Self {
         let (head, columns) = (Arc::default(), Arc::default());
         let turn = Turn::NotNeeded;
-        Self { index, name, labels, epoch: None, head, is_new: false, columns, names, blame: None, turns, turn }
+        let (epoch, host, is_new, blame) = (None, HelloHost::default(), false, None);
+        Self { index, name, labels, epoch, host, head, is_new, columns, names, blame, turns, turn }
     }
 
     /// What is there, as soon as there is something.
@@ -180,10 +188,23 @@ impl Lines {
             // There was no past.
             self.turn.end_if_over();
             if let Turn::Wanted = self.turn {
-                self.turn = Turn::Had { _permit: Arc::clone(&self.turns).acquire_owned().await.ok(), is_over: false };
+                let permit = Arc::clone(&self.turns).acquire_owned().await.ok();
+                self.turn = Turn::Had { permit, until: Instant::now() + LONGEST_TURN, is_over: false };
             }
-            let event = client.next().await?;
-            self.take(event, &mut batch, progress);
+            let event = match &mut self.turn {
+                Turn::Had { permit: permit @ Some(_), until, .. } => {
+                    let until = *until;
+                    let event =
+                        if until <= Instant::now() { None } else { timeout_at(until, client.next()).await.ok() };
+                    let Some(event) = event else {
+                        *permit = None;
+                        continue;
+                    };
+                    event
+                }
+                _ => client.next().await,
+            };
+            self.take(event?, &mut batch, progress);
         }
         while batch.text.len() < MAX_BATCH && !matches!(self.turn, Turn::Wanted) {
             let Some(event) = client.next().now_or_never() else { break };
@@ -198,8 +219,11 @@ impl Lines {
             Event::Hello(hello) => {
                 info!(epoch = %hello.epoch, server = ?hello.server, "{}: connected", self.name);
                 progress.is_connected.store(true, Relaxed);
+                progress.is_refused.store(false, Relaxed);
                 self.hello(*hello);
-                self.turn = Turn::Wanted;
+                if !self.turn.is_had() {
+                    self.turn = Turn::Wanted;
+                }
             }
             Event::Schema(schema) => self.columns = self.names.share(Columns::from(&schema)),
             Event::Gap(gap) => {
@@ -223,7 +247,10 @@ impl Lines {
                 }
             }
             Event::Lost { why, retry_in } => {
-                self.turn = Turn::NotNeeded;
+                // Who has waited for its turn for so long that its daemon has let it go comes back to what is left of it.
+                if !matches!(self.turn, Turn::Had { permit: Some(_), is_over: false, .. }) {
+                    self.turn = Turn::NotNeeded;
+                }
                 progress.is_connected.store(false, Relaxed);
                 progress.losses.fetch_add(1, Relaxed);
                 warn!("{}: {why}; again in {:.1} s", self.name, retry_in.as_secs_f64());
@@ -234,10 +261,11 @@ impl Lines {
 
     fn hello(&mut self, mut hello: Hello) {
         hello.host.labels.extend(self.labels.clone());
-        self.is_new |= self.epoch.replace(hello.epoch) != Some(hello.epoch);
+        self.is_new |= self.epoch != Some(hello.epoch) || self.host != hello.host;
         let mut head = Vec::new();
         push_hello(&mut head, self.name.as_str(), &hello);
         self.head = head.into();
+        (self.epoch, self.host) = (Some(hello.epoch), hello.host);
     }
 
     fn gap(&mut self, gap: Gap, batch: &mut Batch) {
@@ -280,5 +308,66 @@ impl std::fmt::Display for Missing<'_> {
             None => f.write_str("the end of that ring")?,
         }
         write!(f, " ({})", reason.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::progress::Progress, *};
+    use crate::client::Lost;
+
+    fn lines() -> Lines {
+        let turns = Arc::new(Semaphore::new(1));
+        Lines::new(0, FolderName::new("web-1").unwrap(), BTreeMap::new(), turns, Arc::default())
+    }
+
+    fn hello(site: &str) -> Event {
+        let text = format!(
+            r#"{{"protocol":"hostcast.v1","server":"hostcast/0.1.0","host":{{"name":"web-1","os":"Linux","kernel":"6.1",
+            "cpus":2,"boot_id":"","labels":{{"site":{site:?}}}}},"epoch":"00000000000000ff","interval_ms":1000,
+            "oldest_seq":1,"next_seq":1,"heartbeat_ms":5000}}"#
+        );
+        Event::Hello(Box::new(serde_json::from_str(&text).unwrap()))
+    }
+
+    fn sample(seq: u64) -> Event {
+        let text = format!(r#"{{"seq":{seq},"time":{seq},"elapsed_ms":1000,"values":[]}}"#);
+        Event::Sample(serde_json::from_str(&text).unwrap())
+    }
+
+    #[test]
+    fn who_loses_its_connection_while_it_waits_for_its_turn_has_it_when_it_is_back() {
+        let mut lines = lines();
+        let permit = Arc::clone(&lines.turns).try_acquire_owned().ok();
+        let has_permit = |lines: &Lines| matches!(lines.turn, Turn::Had { permit: Some(_), .. });
+        lines.turn = Turn::Had { permit, until: Instant::now(), is_over: false };
+        let progress = Progress::new(vec![lines.name.clone()]);
+        let lost = || Event::Lost { why: Lost::Silent(Duration::ZERO), retry_in: Duration::ZERO };
+        for event in [lost(), hello("fra1")] {
+            lines.take(event, &mut Batch::default(), &progress.hosts[0]);
+            assert!(has_permit(&lines));
+        }
+        for event in [Event::Live, lost()] {
+            lines.take(event, &mut Batch::default(), &progress.hosts[0]);
+        }
+        assert_eq!((has_permit(&lines), lines.turns.available_permits()), (false, 1));
+    }
+
+    #[test]
+    fn labels_that_a_daemon_has_now_hold_for_what_follows_them() {
+        let (mut lines, mut batch) = (lines(), Batch::default());
+        let progress = Progress::new(vec![lines.name.clone()]);
+        for event in [hello("fra1"), sample(1), hello("fra1"), sample(2), hello("ams1"), sample(3)] {
+            lines.take(event, &mut batch, &progress.hosts[0]);
+        }
+        let told: Vec<_> = batch
+            .lines()
+            .map(|(record, line)| match record {
+                Record::Hello { .. } if String::from_utf8_lossy(line).contains(r#""site":"ams1""#) => "ams1",
+                Record::Hello { .. } => "fra1",
+                _ => "sample",
+            })
+            .collect();
+        assert_eq!(told, ["fra1", "sample", "sample", "ams1", "sample"]);
     }
 }

@@ -83,7 +83,7 @@ const RECORDED: &str = "recorded";
 impl HostProgress {
     fn state(&self) -> &'static str {
         match () {
-            () if self.is_over.load(Relaxed) => "given up",
+            () if self.is_refused.load(Relaxed) => "refused",
             () if self.is_stuck.load(Relaxed) => "not writable",
             () if self.is_connected.load(Relaxed) => RECORDED,
             () => "not connected",
@@ -111,12 +111,12 @@ mod tests {
         host.bytes.store(2_048, Relaxed);
         host.gaps.store(3, Relaxed);
         host.losses.store(1, Relaxed);
-        live.progress.hosts[1].is_over.store(true, Relaxed);
+        live.progress.hosts[1].is_refused.store(true, Relaxed);
         assert_eq!(
             live.lines(now + Duration::from_secs(2), 5_000, (80, 24)),
             [
                 "web-1  recorded          10.0/s  lag   4 s  2.00 KiB  3 gaps  1 reconnects",
-                "db     given up           0.0/s  lag     –       0 B  0 gaps  0 reconnects",
+                "db     refused            0.0/s  lag     –       0 B  0 gaps  0 reconnects",
             ]
         );
         // No wider than the terminal.

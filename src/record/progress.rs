@@ -28,8 +28,8 @@ pub(super) struct HostProgress {
     pub(super) bytes: AtomicU64,
     /// Whether its lines cannot be written for now.
     pub(super) is_stuck: AtomicBool,
-    /// Whether it is not recorded any more.
-    pub(super) is_over: AtomicBool,
+    /// Whether it has refused, and has not let us in since.
+    pub(super) is_refused: AtomicBool,
     /// The time of the newest sample, in Unix milliseconds by the daemon's clock; 0 before the first.
     pub(super) newest: AtomicU64,
 }
@@ -50,7 +50,7 @@ impl Progress {
             losses: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             is_stuck: AtomicBool::new(false),
-            is_over: AtomicBool::new(false),
+            is_refused: AtomicBool::new(false),
             newest: AtomicU64::new(0),
         };
         Self { hosts: names.into_iter().map(host).collect(), told: Mutex::default() }

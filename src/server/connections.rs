@@ -12,6 +12,7 @@ use std::{
 
 use tokio::sync::Notify;
 
+use super::neighbourhood::neighbourhood;
 use crate::config::Limits;
 
 /// Every open connection, whoever serves it.
@@ -45,7 +46,7 @@ struct Place {
     connections: Connections,
     /// Whether it is a connection of its own.
     is_connection: bool,
-    /// Whom it counts for.
+    /// Whom it counts for, with its neighbours.
     address: Option<IpAddr>,
 }
 
@@ -77,7 +78,7 @@ impl Connections {
     /// A place for a connection from `address`. Unix sockets have none, and proxies that are trusted none of their own:
     /// they count only in all.
     pub(crate) fn admit(&self, address: Option<IpAddr>) -> Result<ConnectionSlot, TooMany> {
-        self.take(true, address).map(|place| ConnectionSlot { place, _client: None })
+        self.take(true, address.map(neighbourhood)).map(|place| ConnectionSlot { place, _client: None })
     }
 
     fn take(&self, is_connection: bool, address: Option<IpAddr>) -> Result<Arc<Place>, TooMany> {
@@ -127,7 +128,7 @@ impl Connections {
 impl ConnectionSlot {
     /// The same place, which counts for `client` as well if that is another than whoever has made the connection.
     pub(crate) fn for_client(&self, client: Option<IpAddr>) -> Result<Self, TooMany> {
-        let client = client.filter(|client| self.place.address != Some(*client));
+        let client = client.map(neighbourhood).filter(|client| self.place.address != Some(*client));
         let place = client.map(|client| self.place.connections.take(false, Some(client))).transpose()?;
         Ok(Self { place: Arc::clone(&self.place), _client: place })
     }
@@ -156,5 +157,28 @@ impl Drop for Place {
 impl fmt::Debug for ConnectionSlot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ConnectionSlot")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_with_a_network_of_ipv6_to_itself_has_the_places_of_one_address() {
+        let limits = Limits { max_connections_per_address: 2, ..Limits::default() };
+        let connections = Connections::new(&limits);
+        let ip = |text: &str| Some(text.parse().unwrap());
+        let first = connections.admit(ip("2001:db8::1")).unwrap();
+        let second = connections.admit(ip("2001:db8::2")).unwrap();
+        assert_eq!(connections.admit(ip("2001:db8::ffff:3")).unwrap_err(), TooMany::FromAddress);
+        assert!(first.for_client(ip("2001:db8::4")).is_ok(), "it is the same that has made the connection");
+        let proxy = connections.admit(None).unwrap();
+        assert_eq!(proxy.for_client(ip("2001:db8::5")).unwrap_err(), TooMany::FromAddress);
+        let other = connections.admit(ip("2001:db8:0:1::1")).unwrap();
+        drop(second);
+        let third = connections.admit(ip("2001:db8::3")).unwrap();
+        drop((first, proxy, other, third));
+        assert!(connections.open().by_address.is_empty(), "every place was given back");
     }
 }

@@ -81,9 +81,11 @@ fn sign_in(context: &Arc<Context>) -> BoxedFilter<(Response,)> {
     /// A token in a form, with room to spare.
     const LARGEST_FORM: u64 = 1024;
     let context = Arc::clone(context);
+    // Nobody waits for the body of anything else: only what is posted has to come in time.
+    let form = warp::post().and(warp::body::content_length_limit(LARGEST_FORM)).and(warp::body::bytes());
     exactly(SIGN_IN)
         .and(warp::method())
-        .and(warp::body::content_length_limit(LARGEST_FORM).and(warp::body::bytes()).or(empty_body()).unify())
+        .and(form.or(empty_body()).unify())
         .and(warp::ext::get::<Visitor>())
         .map(move |method: Method, form: Bytes, visitor: Visitor| {
             context.access.sign_in(&method, &form, visitor.caller)

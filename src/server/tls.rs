@@ -28,9 +28,29 @@ struct Inner {
 
 /// What came of looking at the files.
 struct Seen {
-    versions: Versions,
+    /// `None`: they could not be read, and may be readable the next time without having changed.
+    versions: Option<Versions>,
     /// Why those are not in force.
     problem: Option<String>,
+}
+
+impl Seen {
+    /// Reads them, if they are not those that were read last. What is wrong is told once.
+    fn look<T>(
+        &mut self,
+        versions: Versions,
+        read: impl FnOnce() -> Result<T, TlsError>,
+    ) -> Option<Result<T, TlsError>> {
+        if self.versions == Some(versions) {
+            return None;
+        }
+        let read = read();
+        let is_readable = !matches!(read, Err(TlsError::Unreadable { .. }));
+        let problem = read.as_ref().err().map(ToString::to_string);
+        let is_told = !is_readable && problem == self.problem;
+        *self = Self { versions: is_readable.then_some(versions), problem };
+        (!is_told).then_some(read)
+    }
 }
 
 impl Tls {
@@ -39,21 +59,17 @@ impl Tls {
         // Before they are read: one that changes meanwhile is another one the next time.
         let versions = Versions::of(files);
         let acceptor = Current::new(TlsAcceptor::from(Arc::new(files::read(files)?)));
-        let seen = Mutex::new(Seen { versions, problem: None });
+        let seen = Mutex::new(Seen { versions: Some(versions), problem: None });
         Ok(Self(Arc::new(Inner { files: files.clone(), acceptor, seen })))
     }
 
     /// Reads the files again if they are not those that were read last, and puts them in force if they can be used. A
-    /// pair of which one half was renewed cannot; then the old one stays, and this is told once. `None`: they are the
-    /// same.
+    /// pair of which one half was renewed cannot; then the old one stays, and this is told once. `None`: there is nothing
+    /// new to tell.
     pub fn renew(&self) -> Option<Result<(), TlsError>> {
         let versions = Versions::of(&self.0.files);
         let mut seen = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if versions == seen.versions {
-            return None;
-        }
-        let read = files::read(&self.0.files);
-        *seen = Seen { versions, problem: read.as_ref().err().map(ToString::to_string) };
+        let read = seen.look(versions, || files::read(&self.0.files))?;
         Some(read.map(|config| self.0.acceptor.replace(TlsAcceptor::from(Arc::new(config)))))
     }
 
@@ -89,5 +105,33 @@ impl Tls {
 impl std::fmt::Debug for Tls {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Tls")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_read_is_tried_again_without_having_changed_and_told_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let certificate = folder.path().join("certificate.pem");
+        let files = TlsConfig { key: certificate.clone(), certificate: certificate.clone(), client_ca: None };
+        let before = Versions::of(&files);
+        std::fs::write(&certificate, "renewed").unwrap();
+        let renewed = Versions::of(&files);
+        let unreadable = || {
+            let why = "Too many open files (os error 24)".to_owned();
+            Err::<(), _>(TlsError::Unreadable { key: "key", path: "key.pem".to_owned(), why })
+        };
+        let mut seen = Seen { versions: Some(before), problem: None };
+        assert!(matches!(seen.look(renewed, unreadable), Some(Err(_))));
+        for _ in 0..2 {
+            assert!(seen.look(renewed, unreadable).is_none(), "told");
+            assert!(seen.problem.is_some(), "and not over");
+        }
+        assert!(matches!(seen.look(renewed, || Ok(())), Some(Ok(()))));
+        assert_eq!(seen.problem, None);
+        assert!(seen.look(renewed, || -> Result<(), TlsError> { unreachable!("nothing has changed") }).is_none());
     }
 }

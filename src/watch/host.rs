@@ -22,6 +22,8 @@ pub(super) struct Host {
     trail: Trail,
     /// When the newest sample came.
     heard_at: Option<Instant>,
+    /// When it was taken, in Unix milliseconds by the clock of the host.
+    newest: Option<u64>,
     pub(super) count: Count,
 }
 
@@ -53,6 +55,8 @@ enum Link {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum State {
     Live,
+    /// It is a recording that is played, which never falls silent.
+    Replay,
     CatchingUp,
     Connecting,
     /// Connected, and the newest sample is so old.
@@ -79,6 +83,7 @@ impl Host {
             readings: Readings::default(),
             trail: Trail::default(),
             heard_at: None,
+            newest: None,
             count: Count::default(),
         }
     }
@@ -116,6 +121,7 @@ impl Host {
     fn sample(&mut self, sample: &WireSample, now: Instant) {
         self.count.samples += 1;
         self.heard_at = Some(now);
+        self.newest = Some(sample.time);
         self.readings.take(sample);
         let not_taken = sample.missed.filter(|missed| missed.reason == MissedReason::Late);
         let stamp = Stamp {
@@ -144,6 +150,7 @@ impl Host {
         match &self.link {
             Link::Connecting => State::Connecting,
             Link::CatchingUp => State::CatchingUp,
+            Link::Live if self.is_replay() => State::Replay,
             Link::Live => match self.age(now) {
                 Some(age) if age > self.patience() => State::Stale { age },
                 _ => State::Live,
@@ -164,6 +171,15 @@ impl Host {
         }
     }
 
+    fn is_replay(&self) -> bool {
+        self.hello.as_ref().is_some_and(|hello| hello.replay.is_some())
+    }
+
+    /// The moment that a replay has come to, in Unix milliseconds by the clock of its host.
+    pub(super) fn replayed(&self) -> Option<u64> {
+        self.newest.filter(|_| self.is_replay())
+    }
+
     /// How long ago the newest sample came.
     pub(super) fn age(&self, now: Instant) -> Option<Duration> {
         self.heard_at.map(|heard_at| now.saturating_duration_since(heard_at))
@@ -174,11 +190,10 @@ impl Host {
         Duration::from_millis(self.interval_ms()) * 3 + USUAL_INTERVAL
     }
 
-    /// The newest readings, and whether they are fresh enough to be shown as what is.
+    /// The newest readings, and whether they are to be shown as what is, and not as what was when they were taken. Those
+    /// of a replay are of the moment that it shows.
     pub(super) fn readings(&self, now: Instant) -> (&Readings, bool) {
-        let is_fresh = self.age(now).is_some_and(|age| age <= self.patience());
-        let is_connected = matches!(self.link, Link::Live | Link::CatchingUp);
-        (&self.readings, is_fresh && is_connected)
+        (&self.readings, matches!(self.state(now), State::Live | State::Replay) && self.heard_at.is_some())
     }
 
     /// What a row shows; nothing where it is too old.
@@ -221,6 +236,17 @@ mod tests {
         assert_eq!((host.state(now), host.summary(now).cpu), (State::Waiting { left: retry_in }, None));
         assert_eq!(host.state(now + retry_in), State::Connecting);
         assert!(host.trouble().unwrap().starts_with("heard nothing"));
+    }
+
+    #[test]
+    fn numbers_of_the_past_are_not_shown_as_what_is() {
+        let now = Instant::now();
+        let mut host = live(now);
+        host.hear(Ok(hello(1)), now);
+        host.hear(Ok(Event::Sample(sample(2, &[Some(0.9); 7]))), now);
+        assert_eq!((host.state(now), host.summary(now).cpu), (State::CatchingUp, None));
+        host.hear(Ok(Event::Live), now);
+        assert_eq!((host.state(now), host.summary(now).cpu), (State::Live, Some(0.9)));
     }
 
     #[test]

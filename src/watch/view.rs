@@ -10,7 +10,7 @@ use ratatui::{
 };
 
 use super::{host::State, model::Model};
-use crate::units;
+use crate::{time, units};
 
 mod full;
 mod groups;
@@ -91,10 +91,14 @@ fn title(model: &Model, width: u16, now: Instant) -> Line<'static> {
     line
 }
 
-/// What is wrong with the host that is chosen.
+/// What is wrong with the host that is chosen, or when that was what is shown.
 fn trouble(model: &Model) -> Line<'static> {
     let host = model.chosen();
-    host.trouble().map_or_else(Line::default, |why| Line::raw(format!("{}: {why}", host.name)).yellow())
+    match (host.trouble(), host.replayed()) {
+        (Some(why), _) => Line::raw(format!("{}: {why}", host.name)).yellow(),
+        (None, Some(time)) => Line::raw(format!("{}: a replay, at {}", host.name, time::format_millis(time))).cyan(),
+        (None, None) => Line::default(),
+    }
 }
 
 fn keys(model: &Model) -> Line<'static> {

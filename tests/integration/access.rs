@@ -154,7 +154,7 @@ fn no_answer_lets_itself_be_embedded_elsewhere() {
 }
 
 #[test]
-fn a_unix_socket_takes_whatever_name_its_proxy_passes_on() {
+fn a_unix_socket_takes_whatever_name_a_program_or_an_unlisted_proxy_passes_on() {
     let daemon = TestDaemon::on_unix_socket("");
     let mut head = Raw::request(&daemon.address, "history=none");
     head = String::from_utf8(head).unwrap().replace("localhost", "monitor.example.com").into_bytes();

@@ -33,6 +33,13 @@ fn start(authority: &Authority) -> (TestDaemon, String) {
     (TestDaemon::launch(&config, command, "127.0.0.1:0"), config)
 }
 
+/// Renews a file at one stroke: a look at it in between finds the old one or the new one, and not a part.
+fn replace(file: &Path, text: &str) {
+    let beside = file.with_extension("new");
+    fs::write(&beside, text).unwrap();
+    fs::rename(beside, file).unwrap();
+}
+
 /// What the daemon says of reading things again.
 fn reload(authority: &Authority, daemon: &TestDaemon) -> Value {
     Http::over(authority.wire(&daemon.address), &daemon.address).get("/api/v1/status").json()["reload"].take()
@@ -90,12 +97,12 @@ fn a_renewed_certificate_takes_effect_by_itself_and_half_a_pair_does_not() {
     feed.past();
 
     let (certificate, key) = authority.pair();
-    fs::write(folder.join("certificate.pem"), certificate).unwrap();
+    replace(&folder.join("certificate.pem"), &certificate);
     let problems = || reload(&authority, &daemon)["problems"].take();
     eventually("half a pair is told of", || problems() != json!([]));
     assert!(problems()[0].as_str().unwrap().starts_with("server.tls: the certificate and the key do not fit"));
     assert_eq!(authority.served(&daemon.address), first, "the old one stays");
-    fs::write(folder.join("key.pem"), key).unwrap();
+    replace(&folder.join("key.pem"), &key);
     eventually("the whole pair is taken", || authority.served(&daemon.address) != first);
     assert_eq!(problems(), json!([]));
     feed.live();
@@ -179,8 +186,8 @@ fn what_cannot_be_used_is_told_once_and_changes_nothing() {
     authority.issue();
     let folder = authority.folder.path().to_owned();
     let server = Renewing::of(authority, &folder);
-    let served = || server.authority.served(&server.pour.address);
-    let before = served();
+    let shown = || server.authority.served(&server.pour.address);
+    let before = shown();
     let (certificate, key) = server.authority.pair();
     let broken: [(&str, &dyn Fn()); 4] = [
         ("do not fit together", &|| fs::write(folder.join("certificate.pem"), &certificate).unwrap()),
@@ -193,7 +200,7 @@ fn what_cannot_be_used_is_told_once_and_changes_nothing() {
         let told: TlsError = server.tls.renew().unwrap().unwrap_err();
         assert!(told.to_string().contains(why), "{told}");
         assert!(server.tls.renew().is_none(), "once");
-        assert_eq!(served(), before);
+        assert_eq!(shown(), before);
     }
     fs::write(folder.join("key.pem"), &key).unwrap();
     fs::write(folder.join("certificate.pem"), &certificate).unwrap();
@@ -206,7 +213,6 @@ fn files_that_cannot_be_used_are_told_in_one_line_without_what_is_in_them() {
     authority.issue();
     let folder = authority.folder.path();
     let told = |certificate: &str, key: &str| {
-        let TlsConfig { .. } = authority.config();
         let config = TlsConfig { certificate: folder.join(certificate), key: folder.join(key), client_ca: None };
         Tls::read(&config).unwrap_err().to_string().replace(folder.to_str().unwrap(), "DIR")
     };

@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-use crate::support::{PATIENCE, Proxy, TestDaemon};
+use crate::support::{Fault, PATIENCE, Proxy, TestDaemon, eventually};
 
 fn example(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name);
@@ -41,6 +41,17 @@ fn resumes(command: &mut Command, scheme: &str) {
     child.wait().unwrap();
 }
 
+/// Each line falls silent after a while, of which it is said that it never does so for longer than a second.
+fn leaves_a_silent_line_soon(command: &mut Command) {
+    let daemon = TestDaemon::with("[sampler]\ninterval = \"100ms\"\n[server]\nheartbeat = \"1s\"\n");
+    let proxy = Proxy::start(daemon.address.tcp(), || Fault::Stall { after: 2_500 });
+    let mut child = command.arg(proxy.url()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    // With the patience that is usual it would take longer than any test has.
+    eventually("three lines were left", || proxy.connections() >= 4);
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
 fn has(program: &str, arguments: &[&str]) -> bool {
     let found = Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success());
     if !found {
@@ -51,11 +62,29 @@ fn has(program: &str, arguments: &[&str]) -> bool {
 
 #[test]
 fn the_example_in_javascript_resumes() {
+    if let Some(mut node) = node() {
+        resumes(node.arg(example("follow.mjs")), "ws");
+    }
+}
+
+#[test]
+fn the_examples_believe_a_silence_of_three_heartbeats() {
+    if let Some(mut node) = node() {
+        leaves_a_silent_line_soon(node.arg(example("follow.mjs")));
+    }
+    if has("java", &["--version"]) {
+        leaves_a_silent_line_soon(Command::new("java").arg(example("Follow.java")));
+    }
+}
+
+/// A `Node.js` that has `WebSocket`.
+fn node() -> Option<Command> {
     let check = "process.exit(typeof WebSocket === 'function' ? 0 : 1)";
     let flags: [&[&str]; 2] = [&[], &["--experimental-websocket", "--no-warnings"]];
-    if let Some(flags) = flags.into_iter().find(|flags| has("node", &[flags, &["-e", check][..]].concat())) {
-        resumes(Command::new("node").args(flags).arg(example("follow.mjs")), "ws");
-    }
+    let flags = flags.into_iter().find(|flags| has("node", &[flags, &["-e", check][..]].concat()))?;
+    let mut node = Command::new("node");
+    node.args(flags);
+    Some(node)
 }
 
 #[test]

@@ -255,7 +255,8 @@ mod columns {
         let (file, rows) = parquet(folder.path(), &[]);
         assert_eq!(rows.len(), 139_999);
         let reader = SerializedFileReader::new(file.reopen().unwrap()).unwrap();
-        let groups: Vec<_> = reader.metadata().row_groups().iter().map(|group| group.num_rows()).collect();
+        let groups: Vec<_> =
+            reader.metadata().row_groups().iter().map(parquet::file::metadata::RowGroupMetaData::num_rows).collect();
         assert_eq!(groups, [65_536, 65_536, 139_999 - 2 * 65_536]);
     }
 

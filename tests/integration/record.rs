@@ -60,7 +60,7 @@ fn a_daemon_below_a_path_is_recorded_by_its_whole_address() {
 }
 
 #[test]
-fn a_host_that_refuses_is_given_up_and_the_others_go_on() {
+fn a_host_that_refuses_disturbs_no_other() {
     let pour = Pour::new();
     pour.publish(5);
     let refusing = {

@@ -186,16 +186,16 @@ fn what_was_recorded_is_served_and_recorded_again_sample_by_sample() {
     recorder.wait_for("host", 12);
     drop(daemon);
     let daemon = TestDaemon::launch(config, |_| Command::new(program()), &address);
-    let recorded = folder.path().join("host");
+    let host = folder.path().join("host");
     eventually("the new ring is recorded", || {
-        let lines = lines(&recorded);
+        let lines = lines(&host);
         let restart = lines.iter().position(|line| line["reason"] == "restarted");
         restart.is_some_and(|restart| measured(&lines[restart..]).len() >= 12)
     });
     let (hello, schema) =
         (daemon.feed("history=none", "hostcast.v1.json").hello(), daemon.get("/api/v1/schema").json());
     assert_eq!(recorder.stop(), Some(0));
-    let first = lines(&recorded);
+    let first = lines(&host);
 
     let replay = Replay::of(folder.path(), &[]);
     let mut feed = replay.feed("history=none", "hostcast.v1.json");

@@ -12,6 +12,9 @@ fn sample_line(seq: u64) -> (Record, Vec<u8>) {
 
 const HEAD: &[u8] = b"{\"type\":\"hello\",\"host\":\"h\",\"epoch\":\"00000000000000ff\",\"hello\":{}}\n";
 
+/// Nobody's test meets midnight.
+const ONE_PART: Rotation = Rotation { every: Duration::MAX, size: u64::MAX };
+
 fn append(writer: &mut Writer, seqs: std::ops::Range<u64>) {
     let lines: Vec<_> = seqs.map(sample_line).collect();
     let lines = lines.iter().map(|(record, line)| (*record, line.as_slice()));
@@ -46,7 +49,7 @@ const MANY: u64 = 7_000;
 fn what_was_appended_is_read_and_appending_goes_on_where_it_ended() {
     let folder = tempfile::tempdir().unwrap();
     for start in (1..MANY).step_by(1_000) {
-        let mut writer = Writer::open(folder.path(), Rotation::default()).unwrap();
+        let mut writer = Writer::open(folder.path(), ONE_PART).unwrap();
         assert_eq!(writer.ledger().position().map_or(0, |position| position.seq), start - 1);
         // With a few that are there already.
         append(&mut writer, start.saturating_sub(10).max(1)..start + 1_000);
@@ -62,19 +65,19 @@ fn what_was_appended_is_read_and_appending_goes_on_where_it_ended() {
 #[test]
 fn a_recording_is_written_by_one_alone() {
     let folder = tempfile::tempdir().unwrap();
-    let _writer = Writer::open(folder.path(), Rotation::default()).unwrap();
-    assert!(matches!(Writer::open(folder.path(), Rotation::default()), Err(WriteError::Busy(_))));
+    let _writer = Writer::open(folder.path(), ONE_PART).unwrap();
+    assert!(matches!(Writer::open(folder.path(), ONE_PART), Err(WriteError::Busy(_))));
 }
 
 #[test]
 fn a_torn_line_is_cut_wherever_it_was_torn() {
     let folder = tempfile::tempdir().unwrap();
-    append(&mut Writer::open(folder.path(), Rotation::default()).unwrap(), 1..4);
+    append(&mut Writer::open(folder.path(), ONE_PART).unwrap(), 1..4);
     let whole = fs::read(newest(folder.path())).unwrap();
     for length in 0..whole.len() {
         for tail in [&b""[..], &[0; 100]] {
             fs::write(newest(folder.path()), [&whole[..length], tail].concat()).unwrap();
-            let mut writer = Writer::open(folder.path(), Rotation::default()).unwrap();
+            let mut writer = Writer::open(folder.path(), ONE_PART).unwrap();
             let last = writer.ledger().position().map_or(0, |position| position.seq);
             append(&mut writer, last + 1..6);
             drop(writer);
@@ -86,10 +89,10 @@ fn a_torn_line_is_cut_wherever_it_was_torn() {
 #[test]
 fn a_torn_frame_is_cut_and_its_lines_are_still_there() {
     let folder = tempfile::tempdir().unwrap();
-    let mut writer = Writer::open(folder.path(), Rotation::default()).unwrap();
-    // Not enough for a frame, however early the first is due.
+    let mut writer = Writer::open(folder.path(), ONE_PART).unwrap();
     append(&mut writer, 1..900);
     let before_seal = fs::read(newest(folder.path())).unwrap();
+    assert!((1..FRAME_TEXT / 2).contains(&before_seal.len()), "too little for a frame, however early the first is due");
     append(&mut writer, 900..MANY);
     drop(writer);
     // As if it had died while it sealed the first lines.
@@ -98,7 +101,7 @@ fn a_torn_frame_is_cut_and_its_lines_are_still_there() {
         fs::write(archive_of(folder.path()), &whole[..length]).unwrap();
         fs::write(newest(folder.path()), &before_seal).unwrap();
         let first_frames = whole_seqs(folder.path());
-        let writer = Writer::open(folder.path(), Rotation::default()).unwrap();
+        let writer = Writer::open(folder.path(), ONE_PART).unwrap();
         assert_eq!(writer.ledger().position().unwrap().seq, first_frames.max(899));
         drop(writer);
         assert!(seqs(folder.path()).into_iter().eq(1..=first_frames.max(899)), "{length}");
@@ -113,7 +116,7 @@ fn whole_seqs(folder: &Path) -> u64 {
 #[test]
 fn lines_that_were_sealed_and_not_removed_are_there_once() {
     let folder = tempfile::tempdir().unwrap();
-    let mut writer = Writer::open(folder.path(), Rotation::default()).unwrap();
+    let mut writer = Writer::open(folder.path(), ONE_PART).unwrap();
     append(&mut writer, 1..100);
     let lines = fs::read(newest(folder.path())).unwrap();
     writer.seal(&mut Compressor::new().unwrap()).unwrap();
@@ -121,7 +124,7 @@ fn lines_that_were_sealed_and_not_removed_are_there_once() {
     // As if it had died in between.
     fs::write(newest(folder.path()), &lines).unwrap();
     assert!(seqs(folder.path()).into_iter().eq(1..100), "a reader knows it too");
-    let mut writer = Writer::open(folder.path(), Rotation::default()).unwrap();
+    let mut writer = Writer::open(folder.path(), ONE_PART).unwrap();
     append(&mut writer, 100..120);
     drop(writer);
     assert!(seqs(folder.path()).into_iter().eq(1..120));
@@ -130,7 +133,7 @@ fn lines_that_were_sealed_and_not_removed_are_there_once() {
 #[test]
 fn a_new_part_begins_with_a_hello_and_the_position_is_found_across_parts() {
     let folder = tempfile::tempdir().unwrap();
-    let rotation = Rotation { size: 1, ..Rotation::default() };
+    let rotation = Rotation { size: 1, ..ONE_PART };
     for start in (1..MANY).step_by(1_000) {
         append(&mut Writer::open(folder.path(), rotation).unwrap(), start..start + 1_000);
     }
@@ -149,20 +152,20 @@ fn a_new_part_begins_with_a_hello_and_the_position_is_found_across_parts() {
 fn a_folder_that_is_removed_is_noticed() {
     let folder = tempfile::tempdir().unwrap();
     let host = folder.path().join("web-1");
-    let mut writer = Writer::open(&host, Rotation::default()).unwrap();
+    let mut writer = Writer::open(&host, ONE_PART).unwrap();
     append(&mut writer, 1..4);
     fs::remove_dir_all(&host).unwrap();
     let (record, line) = sample_line(4);
     let error = writer.append(HEAD, [(record, line.as_slice())], &mut Compressor::new().unwrap()).unwrap_err();
     assert!(matches!(error, WriteError::Removed(_)));
-    append(&mut Writer::open(&host, Rotation::default()).unwrap(), 4..6);
+    append(&mut Writer::open(&host, ONE_PART).unwrap(), 4..6);
     assert_eq!(seqs(&host), [4, 5]);
 }
 
 #[test]
 fn holes_duplicates_and_damage_are_found() {
     let folder = tempfile::tempdir().unwrap();
-    append(&mut Writer::open(folder.path(), Rotation::default()).unwrap(), 1..4);
+    append(&mut Writer::open(folder.path(), ONE_PART).unwrap(), 1..4);
     let lines: Vec<_> = [1, 2, 2, 4, 5].into_iter().flat_map(|seq| sample_line(seq).1).collect();
     fs::write(newest(folder.path()), [lines.as_slice(), b"{\"type\":\"sample\"}\nhalf"].concat()).unwrap();
     let report = verify(folder.path()).unwrap();

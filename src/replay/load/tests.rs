@@ -76,9 +76,9 @@ fn what_is_played_has_as_much_of_a_past_as_fits_besides_it() {
     let most = load(bytes / 2);
     let Some((first, 1_000_000)) = most.entries.ends() else { panic!("{:?}", most.entries.ends()) };
     assert!((450_000..900_000).contains(&first) && !most.is_cut, "{first}");
-    let small = load(bytes / 20);
-    let Some((900_000, last)) = small.entries.ends() else { panic!("{:?}", small.entries.ends()) };
-    assert!((930_000..960_000).contains(&last) && small.is_cut, "{last}");
+    let least = load(bytes / 20);
+    let Some((900_000, newest)) = least.entries.ends() else { panic!("{:?}", least.entries.ends()) };
+    assert!((930_000..960_000).contains(&newest) && least.is_cut, "{newest}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr},
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -12,7 +12,7 @@ use hyper::{
     header::{AUTHORIZATION, COOKIE},
 };
 
-use crate::token::Session;
+use crate::{server::neighbourhood::neighbourhood, token::Session};
 
 /// The cookie of a browser that is signed in.
 pub(super) const COOKIE_NAME: &str = "hostcast_session";
@@ -70,7 +70,9 @@ impl Failures {
                 bursts.clear();
             }
         }
-        let burst = bursts.entry(neighbourhood(address)).or_insert(Burst { began: now, count: 0 });
+        // Whoever comes over Unix sockets is counted together.
+        let neighbour = address.map_or(Ipv4Addr::UNSPECIFIED.into(), neighbourhood);
+        let burst = bursts.entry(neighbour).or_insert(Burst { began: now, count: 0 });
         if now.saturating_duration_since(burst.began) >= SPAN {
             *burst = Burst { began: now, count: 0 };
         }
@@ -80,15 +82,6 @@ impl Failures {
             count if count <= MOST_FAILURES => Failure::Another,
             _ => Failure::TooMany(SPAN.saturating_sub(now.saturating_duration_since(burst.began))),
         }
-    }
-}
-
-/// One subscriber line has a whole /64 of IPv6 to itself. Whoever comes over Unix sockets is counted together.
-fn neighbourhood(address: Option<IpAddr>) -> IpAddr {
-    match address {
-        None => Ipv4Addr::UNSPECIFIED.into(),
-        Some(IpAddr::V4(address)) => address.into(),
-        Some(IpAddr::V6(address)) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
     }
 }
 

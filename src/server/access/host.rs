@@ -33,11 +33,14 @@ impl Rules {
     }
 
     fn is_ours(&self, host: &str, entrance: Option<IpAddr>) -> bool {
-        // No browser gets to a Unix socket by itself, and who does is decided by the permissions of the file.
-        let Some(entrance) = entrance else { return true };
+        // No browser gets to a Unix socket by itself, and who does is decided by the permissions of the file. A proxy that
+        // is listed there brings browsers, by whatever name they have asked it.
+        if entrance.is_none() && !caller::believes(&self.trusted_proxies, None) {
+            return true;
+        }
         // The port is not looked at: one that is forwarded to ours is as good, and a page cannot choose it.
         // To connect to 0.0.0.0 is to connect to this host.
-        parse_ip(host).is_some_and(|ip| ip == entrance || ip.is_loopback() || ip.is_unspecified())
+        parse_ip(host).is_some_and(|ip| Some(ip) == entrance || ip.is_loopback() || ip.is_unspecified())
             || self.own_names.contains(host)
             || self.allowed_hosts.iter().any(|allowed| allowed.matches(host))
     }

@@ -94,6 +94,25 @@ fn a_unix_socket_takes_any_name_but_no_foreign_page() {
 }
 
 #[test]
+fn a_name_that_was_rebound_to_a_listed_proxy_at_a_unix_socket_reads_nothing() {
+    let config = ServerConfig {
+        allowed_hosts: vec!["monitor.example.com".parse().unwrap()],
+        trusted_proxies: vec!["unix".parse().unwrap()],
+        ..ServerConfig::default()
+    };
+    let access = Access::new(&config, Tokens::default(), "web1");
+    let ask = |headers: &[(&str, &str)]| ask(&access, UNIX_SOCKET, headers);
+    let rebound = [("host", "evil.example"), ("origin", "http://evil.example")];
+    assert_eq!(ask(&rebound), StatusCode::MISDIRECTED_REQUEST);
+    let forwarded = [("host", "localhost"), ("x-forwarded-host", "evil.example"), ("origin", "http://evil.example")];
+    assert_eq!(ask(&forwarded), StatusCode::MISDIRECTED_REQUEST);
+    assert_eq!(ask(&[("host", "192.0.2.7")]), StatusCode::MISDIRECTED_REQUEST);
+    for host in ["monitor.example.com", "localhost", "web1", "127.0.0.1"] {
+        assert_eq!(ask(&[("host", host)]), StatusCode::OK, "{host}");
+    }
+}
+
+#[test]
 fn only_pages_from_here_or_listed_ones_get_in() {
     let access = access(&[], &["https://wall.example.com"]);
     let ask = |origin: &str| ask(&access, loopback(), &[("host", "localhost:7117"), ("origin", origin)]);

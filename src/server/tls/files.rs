@@ -14,7 +14,17 @@ use crate::config::TlsConfig;
 /// The files cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// One cannot be read.
+    /// One cannot be read: what is in it may be good.
+    #[error("server.tls.{key}: {path}: {why}")]
+    Unreadable {
+        /// The key of the configuration that names it.
+        key: &'static str,
+        /// The file.
+        path: String,
+        /// What is in the way.
+        why: String,
+    },
+    /// One is not what it has to be.
     #[error("server.tls.{key}: {path}: {why}")]
     File {
         /// The key of the configuration that names it.
@@ -108,12 +118,18 @@ fn mismatch(error: &rustls::Error) -> TlsError {
 
 /// Never what stands in the file: it may be the key.
 fn wrong(key: &'static str, path: &Path, error: &pem::Error) -> TlsError {
+    let path = path.display().to_string();
     let why = match error {
-        pem::Error::Io(error) if error.kind() == io::ErrorKind::NotFound => "no such file".to_owned(),
-        pem::Error::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        pem::Error::Io(error) => error.to_string(),
-        pem::Error::NoItemsFound => "no such thing is in it, in PEM".to_owned(),
-        _ => "not valid PEM".to_owned(),
+        pem::Error::Io(error) => {
+            let why = match error.kind() {
+                io::ErrorKind::NotFound => "no such file".to_owned(),
+                io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+                _ => error.to_string(),
+            };
+            return TlsError::Unreadable { key, path, why };
+        }
+        pem::Error::NoItemsFound => "no such thing is in it, in PEM",
+        _ => "not valid PEM",
     };
-    TlsError::File { key, path: path.display().to_string(), why }
+    TlsError::File { key, path, why: why.to_owned() }
 }

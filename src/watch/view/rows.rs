@@ -133,6 +133,7 @@ pub(super) fn state_of(host: &Host, now: Instant) -> (String, Style) {
     let style = Style::new();
     match host.state(now) {
         State::Live => ("live".into(), style.green()),
+        State::Replay => ("replay".into(), style.cyan()),
         State::CatchingUp => ("catching up".into(), style.green()),
         State::Connecting => ("connecting".into(), style.yellow()),
         State::Stale { age } => (format!("stale {}", units::brief(age)), style.yellow()),

@@ -8,7 +8,7 @@ use ratatui::{Terminal, backend::TestBackend, style::Modifier};
 use super::*;
 use crate::{
     client::{Event, Lost, Refused},
-    protocol::{Gap, GapReason},
+    protocol::{Gap, GapReason, Replay},
     watch::{
         model::{Command, Sort},
         tests::{hello, sample, schema},
@@ -86,6 +86,25 @@ fn a_host_that_falls_silent_grows_stale() {
     let row = &picture(&model, 80, 8, later)[2];
     assert!(row.starts_with("web-1  stale 12 s         –"), "{row}");
     assert!(picture(&model, 80, 8, later)[3].starts_with("db     connecting"));
+}
+
+#[test]
+fn the_past_shows_no_numbers_and_a_replay_says_of_when_its_numbers_are() {
+    let now = Instant::now();
+    let mut model = three(now);
+    model.hear(0, Ok(hello(1)), now);
+    model.hear(0, Ok(Event::Sample(sample(9, &values(90)))), now);
+    let row = picture(&model, 90, 8, now)[2].clone();
+    assert!(row.starts_with("web-1  catching up        –"), "{row}");
+    let Event::Hello(mut hello) = hello(1) else { unreachable!() };
+    hello.replay = Some(Replay { from: 0, to: 0, speed: 0.0 });
+    model.hear(0, Ok(Event::Hello(hello)), now);
+    model.hear(0, Ok(Event::Live), now);
+    // It stands still at its end, and is no worse for that.
+    let rows = picture(&model, 90, 8, now + Duration::from_hours(1));
+    assert_eq!(rows[0], "hostcast  3 hosts, 0 live");
+    assert!(rows[2].starts_with("web-1  replay        90.0 %"), "{rows:?}");
+    assert_eq!(rows[6], "web-1: a replay, at 2026-11-22T18:24:39Z");
 }
 
 #[test]

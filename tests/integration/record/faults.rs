@@ -81,6 +81,27 @@ fn whatever_the_line_does_the_recording_is_whole_or_says_what_is_missing() {
     }
 }
 
+#[test]
+fn hosts_that_stand_still_do_not_keep_another_one_from_its_past() {
+    // Nobody misses a word of it for ten minutes.
+    let pour = Pour::with(|config| config.server.heartbeat = Duration::from_mins(5));
+    pour.publish(5_000);
+    let still: Vec<_> = (0..8).map(|_| Proxy::start(pour.address.tcp(), || Fault::Stall { after: 1_500 })).collect();
+    let healthy = Proxy::healthy(pour.address.tcp());
+    healthy.set_target(None);
+    let mut targets: Vec<_> =
+        still.iter().enumerate().map(|(number, line)| target(&format!("still-{number}"), &line.url())).collect();
+    targets.push(target("healthy", &healthy.url()));
+    let folder = tempfile::tempdir().unwrap();
+    let recorder = Recorder::start(folder.path(), &targets);
+    eventually("all that stand still have begun", || recorder.log().matches(": connected").count() == still.len());
+    healthy.set_target(Some(pour.address.tcp()));
+    recorder.wait_for("healthy", 5_000);
+    for number in 0..still.len() {
+        assert!(position(&folder.path().join(format!("still-{number}"))).is_none_or(|position| position.seq < 5_000));
+    }
+}
+
 /// What a daemon streams to someone on a healthy line, until it is killed.
 type Witness = JoinHandle<(Epoch, Vec<WireSample>)>;
 

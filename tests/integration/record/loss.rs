@@ -31,7 +31,6 @@ fn killed_at_any_moment_and_started_again_it_has_every_sample_once() {
 }
 
 #[test]
-
 fn a_daemon_that_is_killed_costs_a_gap_that_says_restarted() {
     let mut daemon = TestDaemon::start();
     let proxy = Proxy::healthy(daemon.address.tcp());
