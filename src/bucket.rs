@@ -144,7 +144,7 @@ impl Fold {
         let (bucket, reading) = (&mut self.bucket, &sample.reading);
         bucket.seq = sample.seq;
         bucket.samples += 1;
-        bucket.elapsed += reading.elapsed;
+        bucket.elapsed = bucket.elapsed.saturating_add(reading.elapsed);
         bucket.missed = together(bucket.missed, reading.missed);
         let weight = reading.elapsed.as_secs_f64();
         for (column, &value) in reading.values.iter().enumerate().filter(|(_, value)| !value.is_nan()) {
@@ -169,7 +169,7 @@ fn together(one: Option<Missed>, other: Option<Missed>) -> Option<Missed> {
     let (Some(one), Some(other)) = (one, other) else { return one.or(other) };
     let suspended = [one.reason, other.reason].contains(&MissedReason::Suspended);
     Some(Missed {
-        ticks: one.ticks + other.ticks,
+        ticks: one.ticks.saturating_add(other.ticks),
         reason: if suspended { MissedReason::Suspended } else { MissedReason::Late },
     })
 }

@@ -18,6 +18,9 @@ pub use self::{
 };
 
 pub(crate) use self::{message::PROTOCOL, sample_text::Number};
+/// The largest `seq`, and the largest time in milliseconds: what every reader of JSON can count. No daemon comes near it.
+pub const LARGEST_NUMBER: u64 = 1 << 53;
+
 // What messages are made of, for those who know the protocol and nothing of a daemon.
 pub use crate::{
     history::{Epoch, Position},

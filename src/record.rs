@@ -268,7 +268,7 @@ mod tests {
             };
             let hosts = vec![host("bad", bad), host("good", good)];
             let recording = Recording { hosts, output, buffer: 1 << 20, board: None };
-            let ended = timeout(Duration::from_secs(60), run(recording, Duration::from_millis(10), thrice)).await;
+            let ended = timeout(Duration::from_mins(1), run(recording, Duration::from_millis(10), thrice)).await;
             assert!(matches!(ended, Ok(Ok(()))), "{ended:?}");
         });
     }

@@ -66,10 +66,8 @@ pub enum ReplayError {
 
 /// Serves until SIGTERM or SIGINT.
 pub fn serve(plan: &Plan, mut config: Config) -> Result<(), ReplayError> {
-    // Before what is played there is a past, too.
-    let before = plan.speed.map_or(0, |_| HISTORY_BEFORE.as_millis() as u64);
-    let range = Range { from: plan.range.from.map(|from| from.saturating_sub(before)), ..plan.range };
-    let loaded = load(&plan.folder, range, plan.max_bytes, plan.speed.is_some());
+    let past = plan.speed.map(|_| HISTORY_BEFORE);
+    let loaded = load(&plan.folder, plan.range, plan.max_bytes, past);
     let loaded = loaded.map_err(|error| ReplayError::Read(plan.folder.clone(), error))??;
     describe(plan, &loaded);
     let Loaded { host, interval, entries, .. } = loaded;
@@ -78,7 +76,7 @@ pub fn serve(plan: &Plan, mut config: Config) -> Result<(), ReplayError> {
     config.sampler.interval = interval;
     config.labels = host.labels;
     // All that was loaded is held: its bound was that of loading.
-    config.history = HistoryConfig { window: entries.span() + interval, max_bytes: u64::MAX };
+    config.history = HistoryConfig { window: entries.span().saturating_add(interval), max_bytes: u64::MAX };
     let hub = Hub::new(&config.history);
     let waiting = publish_past(&hub, entries, plan);
 

@@ -44,7 +44,7 @@ pub struct ReplayArgs {
         help = "Where to listen: IP:port, [IPv6]:port or unix:/path; may be repeated [default: 127.0.0.1:7118]"
     )]
     listen: Vec<String>,
-    /// A configuration file, for who may read: of it, [server] and [dashboard] are used
+    /// A configuration file, for who may read: of it, `[server]` and `[dashboard]` are used
     #[arg(long, short, value_name = "FILE")]
     config: Option<PathBuf>,
 }
@@ -67,13 +67,10 @@ impl ReplayArgs {
                 return Ok(ExitCode::from(WRONG_USAGE));
             }
         };
-        let listens = match (self.listen.is_empty(), &self.config) {
-            (true, None) => vec![DEFAULT_LISTEN.into()],
-            // The file says it.
-            _ => self.listen,
-        };
-        let flags = vec![Flag { name: "--listen", key: "server.listen", values: listens }];
-        let Loaded { config, warnings } = Source { file: self.config, environment: Vec::new(), flags }.load()?;
+        let listen = |values| vec![Flag { name: "--listen", key: "server.listen", values }];
+        let (flags, defaults) = (listen(self.listen), listen(vec![DEFAULT_LISTEN.into()]));
+        let source = Source { file: self.config, flags, defaults, ..Source::default() };
+        let Loaded { config, warnings } = source.load()?;
         let _log = logging::start(config.log.level);
         for warning in warnings {
             tracing::warn!("{warning}");

@@ -29,7 +29,7 @@ pub struct WatchArgs {
         help = "The daemons: ws://HOST:PORT, wss://HOST or HOST, each with a name of its own as NAME=URL"
     )]
     hosts: Vec<Target>,
-    /// A TOML file with a section [record], as `hostcast record` takes it: its hosts, and how they are reached
+    /// A TOML file with a section `[record]`, as `hostcast record` takes it: its hosts, and how they are reached
     #[arg(long, short, value_name = "FILE")]
     config: Option<PathBuf>,
     /// A line a sample, as where the standard output is no terminal

@@ -190,9 +190,8 @@ mod tests {
             let hello = br#"{"type":"hello","protocol":"hostcast.v1","server":"hostcast/0.1.0","host":{"name":"web-1",
                 "os":"Linux","kernel":"6.1","cpus":2,"boot_id":"","labels":{}},"epoch":"00000000000000ff",
                 "interval_ms":1000,"oldest_seq":1,"next_seq":9,"heartbeat_ms":5000}"#;
-            let past =
-                [b"{\"type\":\"bye\",\"reason\":\"".as_slice(), &[b'x'; 60_000], b"\",\"retry_ms\":null}"].concat();
-            for text in [hello.as_slice(), &past] {
+            let past = format!(r#"{{"type":"bye","reason":"{}","retry_ms":null}}"#, "x".repeat(60_000));
+            for text in [hello.as_slice(), past.as_bytes()] {
                 let length = (text.len() as u16).to_be_bytes();
                 theirs.write_all(&[&[0x81, 126], &length, text].concat()).await.unwrap();
             }

@@ -1,7 +1,7 @@
 //! Where a client stands, and whether what comes is what has to come.
 
 use super::failure::Lost;
-use crate::protocol::{Epoch, Gap, GapReason, Position, WireSample};
+use crate::protocol::{Epoch, Gap, GapReason, LARGEST_NUMBER, Position, WireSample};
 
 /// Holds a stream against its promise: every sample exactly once and in order, or a gap that names exactly what is
 /// missing. What breaks it is not passed on: the connection is given up, and the next one resumes.
@@ -42,7 +42,8 @@ impl Track {
         let epoch = self.epoch.ok_or(Lost::garbled("a sample before the hello"))?;
         let last = sample.seq;
         let folded = sample.samples.unwrap_or(1).max(1);
-        let first = (last + 1).checked_sub(folded).filter(|first| *first > 0);
+        let first = (last <= LARGEST_NUMBER).then_some(last).and_then(|last| (last + 1).checked_sub(folded));
+        let first = first.filter(|first| *first > 0);
         let first = first.ok_or_else(|| Lost::garbled(format!("a sample with the number {last}")))?;
         self.must_follow(epoch, first)?;
         self.position = Some(Position { epoch, seq: last });
@@ -52,8 +53,9 @@ impl Track {
     /// Whether the gap is news: one that was told before the connection broke is told again by the next one.
     pub(super) fn gap(&mut self, gap: &Gap) -> Result<bool, Lost> {
         let epoch = self.epoch.ok_or(Lost::garbled("a gap before the hello"))?;
-        if gap.from_seq == 0 {
-            return Err(Lost::garbled("a gap from a sample 0, which there never is"));
+        let is_number = |seq: u64| (1..=LARGEST_NUMBER).contains(&seq);
+        if !is_number(gap.from_seq) || gap.to_seq.is_some_and(|to_seq| !is_number(to_seq)) {
+            return Err(Lost::garbled("a gap of samples with numbers that there never are"));
         }
         // A replay tells of the restarts that were recorded, within its own epoch.
         if gap.reason == GapReason::Restarted && (gap.epoch != epoch || gap.to_seq.is_none()) {
@@ -133,6 +135,17 @@ mod tests {
         assert!(track.gap(&gap(old(), 9, Some(12), GapReason::Slow)).unwrap());
         track.sample(&sample(13)).unwrap();
         assert_eq!(track.position().unwrap().to_string(), "0000000000000001:13");
+    }
+
+    #[test]
+    fn no_number_is_believed_that_no_daemon_comes_to() {
+        let mut track = Track::new(None);
+        track.hello(old(), None);
+        assert!(track.clone().sample(&sample(u64::MAX)).is_err());
+        assert!(track.clone().sample(&sample(LARGEST_NUMBER)).is_ok());
+        for (from_seq, to_seq) in [(1, u64::MAX), (u64::MAX, u64::MAX), (LARGEST_NUMBER + 1, LARGEST_NUMBER + 1)] {
+            assert!(track.gap(&gap(old(), from_seq, Some(to_seq), GapReason::Slow)).is_err(), "{from_seq} to {to_seq}");
+        }
     }
 
     #[test]

@@ -28,6 +28,8 @@ pub struct Source {
     pub environment: Vec<(OsString, OsString)>,
     /// Flags of the command line, which win over all else.
     pub flags: Vec<Flag>,
+    /// What such a flag has by default, where this command has defaults of its own: all else wins over it.
+    pub defaults: Vec<Flag>,
 }
 
 /// A flag that sets a key.
@@ -66,7 +68,7 @@ impl Source {
         // A file that cannot be looked at is there: reading it says why it cannot be read.
         let of_system = || Some(PathBuf::from(SYSTEM_FILE)).filter(|file| file.try_exists().unwrap_or(true));
         let file = named.or_else(in_environment).or_else(of_system);
-        Self { file, environment, flags }
+        Self { file, environment, flags, defaults: Vec::new() }
     }
 
     /// Reads every layer and checks it.
@@ -78,6 +80,11 @@ impl Source {
         let in_environment = environment::lay(&self.environment, &mut tree);
         for flag in &self.flags {
             flag.lay(&mut tree);
+        }
+        for default in &self.defaults {
+            if !default.is_set(&tree) {
+                default.lay(&mut tree);
+            }
         }
         match (read::read(&tree), in_environment) {
             (Ok(config), Ok(warnings)) => Ok(Loaded { config, warnings }),
@@ -101,6 +108,19 @@ impl fmt::Display for Source {
 }
 
 impl Flag {
+    /// Whether anything says what its key shall be.
+    fn is_set(&self, tree: &Table) -> bool {
+        let mut table = tree;
+        for name in self.key.split('.') {
+            match table.get(name).map(|node| &node.value) {
+                None => return false,
+                Some(Value::Table(inner)) => table = inner,
+                Some(_) => return true,
+            }
+        }
+        true
+    }
+
     fn lay(&self, tree: &mut Table) {
         let origin = Origin::Flag(self.name);
         let value = match self.values.as_slice() {
@@ -186,6 +206,29 @@ mod tests {
         fs::write(&file, "sampler.interval = '2s'\nlog.level = 'warn'").unwrap();
         let config = source.load().unwrap().config;
         assert_eq!((config.sampler.interval.as_secs(), config.log.level.name()), (2, "debug"));
+    }
+
+    #[test]
+    fn a_default_of_a_command_holds_where_neither_file_nor_flag_says_anything() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let listen =
+            |port: &str| Flag { name: "--listen", key: "server.listen", values: vec![format!("127.0.0.1:{port}")] };
+        let port = |text: &str, flags: Vec<Flag>| {
+            fs::write(&file, text).unwrap();
+            let source = Source {
+                file: Some(file.path().to_owned()),
+                flags,
+                defaults: vec![listen("7118")],
+                ..Source::default()
+            };
+            source.load().unwrap().config.server.listen[0].to_string()
+        };
+        for text in ["", "[server]\nheartbeat = '1s'", "log.level = 'warn'"] {
+            assert_eq!(port(text, Vec::new()), "127.0.0.1:7118", "{text:?}");
+        }
+        // Also where it says what is the default of all others.
+        assert_eq!(port("server.listen = '127.0.0.1:7117'", Vec::new()), "127.0.0.1:7117");
+        assert_eq!(port("", vec![listen("7119")]), "127.0.0.1:7119");
     }
 
     #[test]

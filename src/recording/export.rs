@@ -88,11 +88,18 @@ impl Selection {
     }
 }
 
+/// Whether the values of a line could be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Taken {
+    Whole,
+    Damaged,
+}
+
 /// Calls `each` with every sample and gap of these hosts that is wanted, and its host.
 fn read(
     hosts: &[PathBuf],
     selection: &Selection,
-    mut each: impl FnMut(&Host, &[u8], &Line<'_>) -> io::Result<()>,
+    mut each: impl FnMut(&Host, &[u8], &Line<'_>) -> io::Result<Taken>,
 ) -> io::Result<Exported> {
     let mut exported = Exported::default();
     for folder in hosts {
@@ -106,10 +113,12 @@ fn read(
                 Found::Line(text, line) => {
                     if let Line::Sample { time, .. } = &line {
                         is_within = selection.wants_time(*time);
-                        exported.samples += u64::from(is_within);
                     }
                     if is_within {
-                        each(&host, text, &line)?;
+                        match each(&host, text, &line)? {
+                            Taken::Whole => exported.samples += u64::from(matches!(line, Line::Sample { .. })),
+                            Taken::Damaged => exported.damaged += 1,
+                        }
                     }
                 }
                 Found::Damaged(_) => exported.damaged += 1,
@@ -127,18 +136,20 @@ fn export_ndjson(hosts: &[PathBuf], selection: &Selection, mut out: impl Write) 
         let text = host.label(text);
         match line {
             Line::Sample { values, .. } if !selection.metrics.is_empty() => {
+                let Ok(members) = members(values) else { return Ok(Taken::Damaged) };
                 // The values stand last, so that the head can be passed on as it is.
                 let head = text.len() - values.get().len() - b"}\n".len();
                 out.write_all(&text[..head])?;
                 let mut separator = "{";
-                for (id, value) in members(values)?.iter().filter(|(id, _)| selection.wants(id)) {
+                for (id, value) in members.iter().filter(|(id, _)| selection.wants(id)) {
                     write!(out, "{separator}{}:{}", serde_json::to_string(id)?, value.get())?;
                     separator = ",";
                 }
-                out.write_all(if separator == "{" { b"{}}\n" } else { b"}}\n" })
+                out.write_all(if separator == "{" { b"{}}\n" } else { b"}}\n" })?;
             }
-            _ => out.write_all(&text),
+            _ => out.write_all(&text)?,
         }
+        Ok(Taken::Whole)
     })
 }
 

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::ledger::Record;
 use crate::{
-    protocol::{Epoch, Gap, GapReason, Hello, Number, SchemaMessage, WireSample, WireValues},
+    protocol::{Epoch, Gap, GapReason, Hello, LARGEST_NUMBER, Number, SchemaMessage, WireSample, WireValues},
     sample::Missed,
 };
 
@@ -220,8 +220,8 @@ pub enum InvalidLine {
     /// It is no JSON, or a field is of the wrong type.
     #[error("no line of a recording: {0}")]
     Json(#[from] serde_json::Error),
-    /// A field is missing, or its `type` is unknown.
-    #[error("a line of type {0:?} without all that belongs to it")]
+    /// A field is missing, its `type` is unknown, or a number is larger than any sample has.
+    #[error("a line of type {0:?} without all that belongs to it, or with a number that no sample has")]
     Incomplete(String),
 }
 
@@ -264,6 +264,14 @@ impl<'a> Line<'a> {
 
 impl<'a> Fields<'a> {
     fn line(self, epoch: Epoch) -> Option<Line<'a>> {
+        // From here on numbers can be reckoned with.
+        let elapsed_ms = self.elapsed_ms.unwrap_or_default();
+        let numbers = [self.seq, self.time, self.from_seq, self.to_seq, self.missed.map(|missed| missed.ticks)];
+        if numbers.into_iter().flatten().any(|number| number > LARGEST_NUMBER)
+            || !(0.0..=LARGEST_NUMBER as f64).contains(&elapsed_ms)
+        {
+            return None;
+        }
         Some(match &*self.kind {
             "sample" => Line::Sample {
                 epoch,
@@ -330,6 +338,29 @@ mod tests {
             assert!(String::from_utf8_lossy(&line).contains(&format!("\"reason\":\"{}\"", reason.name())));
             assert_eq!(Line::parse(&line).unwrap().record(), Record::Gap(gap));
         }
+    }
+
+    #[test]
+    fn numbers_that_no_sample_has_are_refused_so_that_the_others_can_be_reckoned_with() {
+        let parse = |field: &str, number: &str| {
+            let mut line = serde_json::json!({"type": "sample", "host": "a", "epoch": "00000000000000ff", "seq": 1, "time": 1,
+                "elapsed_ms": 1.0, "missed": {"ticks": 1, "reason": "late"}, "values": {}});
+            *line.pointer_mut(field).unwrap() = number.parse().unwrap();
+            Line::parse(line.to_string().as_bytes()).is_ok()
+        };
+        for field in ["/seq", "/time", "/elapsed_ms", "/missed/ticks"] {
+            assert!(parse(field, "9007199254740992"), "{field}");
+            assert!(!parse(field, "9007199254740994"), "{field}");
+            assert!(!parse(field, "18446744073709551615"), "{field}");
+        }
+        assert!(!parse("/elapsed_ms", "-1.0"));
+        let gap = |from: u64, to: u64| {
+            let gap = format!(
+                r#"{{"type":"gap","epoch":"00000000000000ff","from_seq":{from},"to_seq":{to},"reason":"slow"}}"#
+            );
+            Line::parse(gap.as_bytes()).is_ok()
+        };
+        assert!(gap(1, LARGEST_NUMBER) && !gap(1, u64::MAX) && !gap(u64::MAX, 1));
     }
 
     #[test]

@@ -110,7 +110,8 @@ impl Report {
             Line::Gap(gap) => {
                 let gaps = self.gaps.entry(gap.reason).or_default();
                 gaps.count += 1;
-                gaps.samples += gap.to_seq.map_or(0, |to_seq| to_seq.saturating_sub(gap.from_seq) + 1);
+                gaps.samples =
+                    gaps.samples.saturating_add(gap.to_seq.map_or(0, |to_seq| to_seq.saturating_sub(gap.from_seq) + 1));
             }
             Line::Hello { .. } => {}
         }

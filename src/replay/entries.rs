@@ -25,7 +25,7 @@ pub struct Entry {
 /// are here.
 #[derive(Debug, Default)]
 pub struct Entries {
-    held: VecDeque<Held>,
+    waiting: VecDeque<Waiting>,
     bytes: usize,
     /// Where a series is read less often than samples are taken.
     interval_ms: HashMap<Box<str>, u64>,
@@ -48,6 +48,14 @@ pub(super) struct Held {
     pub(super) values: Box<[f64]>,
 }
 
+/// A sample that waits.
+#[derive(Debug)]
+struct Waiting {
+    held: Held,
+    /// What it takes in memory, as it is counted in the sum of all.
+    bytes: usize,
+}
+
 #[derive(Debug)]
 struct Made {
     layout: u64,
@@ -59,28 +67,28 @@ struct Made {
 impl Entries {
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.held.len()
+        self.waiting.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.held.is_empty()
+        self.waiting.is_empty()
     }
 
     /// The times of the oldest and of the newest, in Unix milliseconds.
     pub fn ends(&self) -> Option<(u64, u64)> {
-        Some((self.held.front()?.time, self.held.back()?.time))
+        Some((self.waiting.front()?.held.time, self.waiting.back()?.held.time))
     }
 
     /// What passed from the oldest to the newest, whatever was done to the clock in between.
     pub fn span(&self) -> Duration {
-        let ends = self.held.front().zip(self.held.back());
-        ends.map_or(Duration::ZERO, |(oldest, newest)| newest.moment.saturating_sub(oldest.moment))
+        let ends = self.waiting.front().zip(self.waiting.back());
+        ends.map_or(Duration::ZERO, |(oldest, newest)| newest.held.moment.saturating_sub(oldest.held.moment))
     }
 
     /// Of the oldest: when it was taken, in Unix milliseconds, and on a clock that is never set.
     pub fn next_is_due(&self) -> Option<(u64, Duration)> {
-        self.held.front().map(|oldest| (oldest.time, oldest.moment))
+        self.waiting.front().map(|oldest| (oldest.held.time, oldest.held.moment))
     }
 
     /// Series whose metric this version does not know.
@@ -90,7 +98,7 @@ impl Entries {
 
     /// Takes the oldest out.
     pub fn pop(&mut self) -> Option<Entry> {
-        let held = self.held.pop_front()?;
+        let held = self.waiting.pop_front()?.held;
         let made = match self.made.take() {
             Some(made) if made.layout == held.layout => made,
             _ => self.make(&held),
@@ -126,19 +134,24 @@ impl Entries {
     }
 
     pub(super) fn push(&mut self, held: Held) {
-        self.bytes += footprint(&held);
-        self.held.push_back(held);
+        let begins_list = self.waiting.back().is_none_or(|before| before.held.layout != held.layout);
+        let bytes = footprint(&held, begins_list);
+        self.bytes += bytes;
+        self.waiting.push_back(Waiting { held, bytes });
     }
 
     pub(super) fn drop_newest(&mut self) {
-        self.bytes -= self.held.pop_back().as_ref().map_or(0, footprint);
+        self.bytes -= self.waiting.pop_back().map_or(0, |newest| newest.bytes);
     }
 
     pub(super) fn drop_oldest(&mut self) {
-        self.bytes -= self.held.pop_front().as_ref().map_or(0, footprint);
-        if let Some(oldest) = self.held.front_mut() {
+        self.bytes -= self.waiting.pop_front().map_or(0, |oldest| oldest.bytes);
+        if let Some(Waiting { held, bytes }) = self.waiting.front_mut() {
             // What is missing before the first sample is nobody's business.
-            self.bytes -= std::mem::take(&mut oldest.holes).len() * size_of::<Hole>();
+            held.holes = Vec::new();
+            // Of its list of series it is the first now, whoever was that before.
+            let before = std::mem::replace(bytes, footprint(held, true));
+            self.bytes = self.bytes - before + *bytes;
         }
     }
 
@@ -148,10 +161,13 @@ impl Entries {
     }
 }
 
-/// What it takes in memory, here and in the ring; behind a gap, with a schema of its own.
-fn footprint(held: &Held) -> usize {
-    let schema = if held.holes.is_empty() { 0 } else { held.ids.len() * size_of::<Series>() * 2 };
-    size_of::<Held>() + size_of::<Sample>() + size_of_val(&*held.values) + size_of_val(&*held.holes) + schema
+/// What it takes in memory, here and in the ring. The first sample with a list of series has that, too: the ids, and
+/// the schema that is made of them, which has them once more, and their attributes.
+fn footprint(held: &Held, begins_list: bool) -> usize {
+    let of_list =
+        || held.ids.iter().map(|id| size_of::<Series>() + size_of::<Box<str>>() + 4 * id.len()).sum::<usize>();
+    let list = if begins_list { of_list() } else { 0 };
+    size_of::<Waiting>() + size_of::<Sample>() + size_of_val(&*held.values) + size_of_val(&*held.holes) + list
 }
 
 /// How often each series is read. A recording does not say it, but the readings do.
@@ -223,5 +239,59 @@ impl Rhythm {
         } else {
             self.votes -= 1;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::GapReason;
+
+    /// A sample with as many series.
+    fn held(layout: u64, series: usize, holes: usize) -> Held {
+        Held {
+            holes: vec![Hole { samples: 1, reason: GapReason::Down }; holes],
+            time: 0,
+            moment: Duration::ZERO,
+            elapsed: Duration::ZERO,
+            missed: None,
+            layout,
+            ids: (0..series).map(|series| format!("series {series}").into()).collect(),
+            values: vec![0.0; series].into(),
+        }
+    }
+
+    /// Layout, series and holes of some samples.
+    const SCRIPT: [(u64, usize, usize); 7] =
+        [(1, 5, 0), (1, 5, 0), (2, 5, 3), (2, 5, 0), (3, 9, 0), (3, 9, 0), (4, 9, 1)];
+
+    fn pushed(script: &[(u64, usize, usize)]) -> Entries {
+        let mut entries = Entries::default();
+        for &(layout, series, holes) in script {
+            entries.push(held(layout, series, holes));
+        }
+        entries
+    }
+
+    #[test]
+    fn what_is_left_is_counted_as_if_nothing_else_had_ever_been_there() {
+        let (mut without_oldest, mut without_newest) = (pushed(&SCRIPT), pushed(&SCRIPT));
+        for dropped in 1..=SCRIPT.len() {
+            without_oldest.drop_oldest();
+            let mut rest = SCRIPT[dropped..].to_vec();
+            rest.first_mut().into_iter().for_each(|(_, _, holes)| *holes = 0);
+            assert_eq!(without_oldest.bytes(), pushed(&rest).bytes(), "without the oldest {dropped}");
+            without_newest.drop_newest();
+            let rest = &SCRIPT[..SCRIPT.len() - dropped];
+            assert_eq!(without_newest.bytes(), pushed(rest).bytes(), "without the newest {dropped}");
+        }
+        assert_eq!(without_oldest.bytes(), 0);
+    }
+
+    #[test]
+    fn series_that_come_and_go_count_each_time() {
+        let same = pushed(&[(1, 100, 0), (1, 100, 0)]).bytes();
+        let other = pushed(&[(1, 100, 0), (2, 100, 0)]).bytes();
+        assert!(other >= same + 100 * (size_of::<Series>() + "series 10".len() * 2), "{other} and {same}");
     }
 }

@@ -5,7 +5,7 @@ use std::{io, path::Path, sync::Arc, time::Duration};
 use super::entries::{Entries, Held, Rhythms};
 use crate::{
     hub::{GapReason, Hole},
-    protocol::{Epoch, Hello, HelloHost},
+    protocol::{Epoch, Hello, HelloHost, LARGEST_NUMBER},
     recording::{Found, Line, Reader, Reason, RecordedGap, Values},
     time::format_millis,
 };
@@ -48,13 +48,18 @@ pub enum Nothing {
 /// What a restart takes of the numbers: how many the old ring still took is unknown.
 const RESTART: Hole = Hole { samples: 1, reason: GapReason::Restarted };
 
-/// Reads what lies in the range, and no more of it than takes `max_bytes`: the newest part, or, where it is to be
-/// played, the oldest.
-pub fn load(folder: &Path, range: Range, max_bytes: usize, is_played: bool) -> io::Result<Result<Loaded, Nothing>> {
+/// Reads what lies in the range, and no more of it than takes `max_bytes`: the newest part. What is to be played has a
+/// past, too: so much before the range, as far as it fits besides the range's oldest part.
+pub fn load(
+    folder: &Path,
+    range: Range,
+    max_bytes: usize,
+    past: Option<Duration>,
+) -> io::Result<Result<Loaded, Nothing>> {
     let mut reader = Reader::open(folder)?;
-    let mut loading = Loading { range, max_bytes, is_played, ..Loading::default() };
-    while let Some(found) = reader.read()?
-        && !loading.is_full()
+    let mut loading = Loading { range, max_bytes, past, ..Loading::default() };
+    while !loading.is_over
+        && let Some(found) = reader.read()?
     {
         match found {
             Found::Line(_, line) => loading.line(&line),
@@ -70,15 +75,20 @@ pub fn load(folder: &Path, range: Range, max_bytes: usize, is_played: bool) -> i
 struct Loading {
     range: Range,
     max_bytes: usize,
-    is_played: bool,
+    /// How much of what is before the range is wanted, where it is to be played.
+    past: Option<Duration>,
     hello: Option<Hello>,
     entries: Entries,
     is_cut: bool,
+    /// Nothing of what follows is wanted.
+    is_over: bool,
     damaged: u64,
     /// The sample before, whether it is in the range or not, or the last one that a gap has named.
     before: Option<Before>,
     /// What is missing since then.
     holes: Vec<Hole>,
+    /// How many samples all holes have taken.
+    missing: u64,
     values: Values,
     /// Which list of series, counted from the beginning.
     layout: u64,
@@ -96,10 +106,6 @@ struct Before {
 }
 
 impl Loading {
-    fn is_full(&self) -> bool {
-        self.is_played && self.is_cut
-    }
-
     fn line(&mut self, line: &Line<'_>) {
         match line {
             Line::Hello { hello, .. } => match serde_json::from_str(hello.get()) {
@@ -117,21 +123,28 @@ impl Loading {
     }
 
     fn gap(&mut self, gap: &RecordedGap) {
-        let Some(before) = &mut self.before else { return };
+        let Some(before) = self.before else { return };
         match gap.to_seq {
             Some(to_seq) if gap.epoch == before.epoch && to_seq > before.seq => {
-                self.holes.push(Hole { samples: to_seq - before.seq, reason: gap.reason.into() });
-                before.seq = to_seq;
+                self.miss(to_seq - before.seq, gap.reason.into());
+                self.before = Some(Before { seq: to_seq, ..before });
             }
             // What the new ring had let go of when the recorder came back.
             Some(to_seq) if gap.epoch != before.epoch && to_seq >= gap.from_seq => {
-                (before.epoch, before.seq) = (gap.epoch, to_seq);
                 self.restart();
-                self.holes.push(Hole { samples: to_seq - gap.from_seq + 1, reason: gap.reason.into() });
+                self.miss(to_seq - gap.from_seq + 1, gap.reason.into());
+                self.before = Some(Before { epoch: gap.epoch, seq: to_seq, ..before });
             }
             None if gap.reason == Reason::Restarted => self.restart(),
             _ => {}
         }
+    }
+
+    fn miss(&mut self, samples: u64, reason: GapReason) {
+        // A recording can claim what it likes, epoch after epoch: its numbers stay such that everyone can count them.
+        let samples = samples.min(LARGEST_NUMBER - self.missing);
+        self.missing += samples;
+        self.holes.push(Hole { samples, reason });
     }
 
     fn restart(&mut self) {
@@ -146,26 +159,33 @@ impl Loading {
             Some(before) if before.epoch != epoch => self.restart(),
             // No gap says so.
             Some(before) if seq > before.seq + 1 => {
-                self.holes.push(Hole { samples: seq - before.seq - 1, reason: GapReason::Damaged });
+                self.miss(seq - before.seq - 1, GapReason::Damaged);
             }
             _ => {}
         }
         let elapsed = Duration::try_from_secs_f64(elapsed_ms / 1e3).unwrap_or_default();
         let moment = self.before.map_or(Duration::ZERO, |before| {
-            // Where the clock was set back, what was measured has to do.
-            let passed = time.checked_sub(before.time).map_or(elapsed, Duration::from_millis);
-            before.moment.saturating_add(passed)
+            // From one sample to the next it was measured. Across what is missing only the clock tells, unless it was set
+            // back.
+            let by_clock = || time.checked_sub(before.time).map(Duration::from_millis);
+            let passed = if self.holes.is_empty() { None } else { by_clock() };
+            before.moment.saturating_add(passed.unwrap_or(elapsed))
         });
         self.before = Some(Before { epoch, seq, time, moment });
         self.ends = Some((self.ends.map_or(time, |(first, _)| first), time));
         let mut holes = std::mem::take(&mut self.holes);
-        if self.range.from.is_some_and(|from| time < from) || self.range.to.is_some_and(|to| time >= to) {
+        // It begins once and ends once: where the clock was set, nothing is left out in between.
+        if self.range.to.is_some_and(|to| time >= to) {
+            self.is_over = !self.entries.is_empty();
+            return;
+        }
+        if self.entries.is_empty() && self.is_before_range(time.saturating_add(self.past_ms())) {
             return;
         }
         let Ok(is_changed) = self.values.read(values) else {
             self.damaged += 1;
-            holes.push(Hole { samples: 1, reason: GapReason::Damaged });
             self.holes = holes;
+            self.miss(1, GapReason::Damaged);
             return;
         };
         self.layout += u64::from(is_changed);
@@ -179,13 +199,24 @@ impl Loading {
         let (ids, values) = (Arc::clone(self.values.ids()), self.values.numbers().into());
         self.entries.push(Held { holes, time, moment, elapsed, missed, layout: self.layout, ids, values });
         while self.entries.bytes() > self.max_bytes && self.entries.len() > 1 {
-            self.is_cut = true;
-            if self.is_played {
+            let begins_in_past = self.entries.next_is_due().is_some_and(|(time, _)| self.is_before_range(time));
+            if self.past.is_some() && !begins_in_past {
                 self.entries.drop_newest();
+                (self.is_cut, self.is_over) = (true, true);
             } else {
                 self.entries.drop_oldest();
+                // Of the past of what is played there is as much as fits, and nobody has asked for more.
+                self.is_cut |= self.past.is_none();
             }
         }
+    }
+
+    fn is_before_range(&self, time: u64) -> bool {
+        self.range.from.is_some_and(|from| time < from)
+    }
+
+    fn past_ms(&self) -> u64 {
+        self.past.map_or(0, |past| past.as_millis() as u64)
     }
 
     fn finish(mut self) -> Result<Loaded, Nothing> {
@@ -201,3 +232,6 @@ impl Loading {
         Ok(Loaded { host, interval: Duration::from_millis(interval_ms), entries, is_cut, damaged })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,8 +28,8 @@ impl Player {
         let beginning = hub.newest().map_or(Duration::ZERO, |newest| newest.reading.moment);
         let thread = vital::spawn("replay", on_death, move || {
             while let Some((_, moment)) = entries.next_is_due() {
-                let waits = moment.saturating_sub(beginning).div_f64(speed);
-                let Some(due) = begun.checked_add(waits) else { return };
+                // What is due when no clock can tell is not due.
+                let Some(due) = begun.checked_add(due(moment, beginning, speed)) else { return };
                 // The stop channel is the timer: stopping never waits for a sample.
                 match stopped.recv_timeout(due.saturating_duration_since(Instant::now())) {
                     Err(RecvTimeoutError::Timeout) => {}
@@ -44,6 +44,12 @@ impl Player {
     }
 }
 
+/// How long after the beginning a sample is due.
+fn due(moment: Duration, beginning: Duration, speed: f64) -> Duration {
+    let recorded = moment.saturating_sub(beginning);
+    Duration::try_from_secs_f64(recorded.as_secs_f64() / speed).unwrap_or(Duration::MAX)
+}
+
 impl Drop for Player {
     fn drop(&mut self) {
         self.stop = None;
@@ -51,5 +57,22 @@ impl Drop for Player {
             // The only error is a panic, and `OnDeath` has told of that.
             let _ = thread.join();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_played_is_due_as_many_times_sooner_as_it_is_played_faster() {
+        let beginning = Duration::from_secs(100);
+        for (second, speed, due_ms) in
+            [(100, 1.0, 0), (103, 1.0, 3_000), (103, 0.1, 30_000), (160, 1000.0, 60), (99, 1.0, 0)]
+        {
+            let due = due(Duration::from_secs(second), beginning, speed);
+            assert_eq!(due.as_millis(), due_ms, "second {second} at {speed}");
+        }
+        assert_eq!(due(Duration::MAX, Duration::ZERO, 0.1), Duration::MAX, "and not a panic");
     }
 }

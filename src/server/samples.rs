@@ -62,6 +62,7 @@ pub(crate) fn respond(context: &Arc<Context>, query: &str) -> Result<Response, P
         cursor,
         epoch: joined.epoch,
         gaps: joined.gaps.clone(),
+        is_resumed: joined.is_resumed,
         begun: false,
         projection: None,
         writer: Some(writer),
@@ -69,7 +70,9 @@ pub(crate) fn respond(context: &Arc<Context>, query: &str) -> Result<Response, P
     let mut response = warp::reply::stream(feed.into_stream()).into_response();
     respond::describe(&mut response, content_type);
     if query.format == Format::Csv {
-        for gap in &joined.gaps {
+        // Of a replay there may be one right behind the position, too.
+        let behind = if joined.is_resumed { context.hub.run(joined.cursor, 1).gaps } else { Vec::new() };
+        for gap in joined.gaps.iter().chain(&behind) {
             let text = serde_json::to_string(gap).unwrap_or_default();
             if let Ok(value) = HeaderValue::try_from(text) {
                 response.headers_mut().append(GAP_HEADER, value);
@@ -173,6 +176,8 @@ struct Feed {
     epoch: Epoch,
     /// What is to be said before the next sample.
     gaps: Vec<Gap>,
+    /// Whether it goes on from a position.
+    is_resumed: bool,
     /// Whether the writer was told to begin.
     begun: bool,
     projection: Option<(u64, Projection)>,
@@ -216,7 +221,8 @@ impl Feed {
                 }
                 self.cursor = item.next_seq();
                 if let Item::Gap(gap, _) = item {
-                    if self.begun && self.wants(item.time()) {
+                    // Before the first sample nothing is missing, unless everything behind a position is wanted.
+                    if (self.begun || self.is_resumed) && self.wants(item.time()) {
                         writer.gap(text, gap);
                     }
                 } else if self.wants(item.time()) {

@@ -186,8 +186,8 @@ fn what_cannot_be_used_is_told_once_and_changes_nothing() {
     authority.issue();
     let folder = authority.folder.path().to_owned();
     let server = Renewing::of(authority, &folder);
-    let served = || server.authority.served(&server.pour.address);
-    let before = served();
+    let shown = || server.authority.served(&server.pour.address);
+    let before = shown();
     let (certificate, key) = server.authority.pair();
     let broken: [(&str, &dyn Fn()); 4] = [
         ("do not fit together", &|| fs::write(folder.join("certificate.pem"), &certificate).unwrap()),
@@ -200,7 +200,7 @@ fn what_cannot_be_used_is_told_once_and_changes_nothing() {
         let told: TlsError = server.tls.renew().unwrap().unwrap_err();
         assert!(told.to_string().contains(why), "{told}");
         assert!(server.tls.renew().is_none(), "once");
-        assert_eq!(served(), before);
+        assert_eq!(shown(), before);
     }
     fs::write(folder.join("key.pem"), &key).unwrap();
     fs::write(folder.join("certificate.pem"), &certificate).unwrap();

@@ -35,7 +35,7 @@ fn config() -> Config {
         toml.replace("${name}", "monitor.example.com").replace("${balancer_networks}", "[\"10.0.0.0/24\"]"),
     )
     .unwrap();
-    Source { file: Some(file.path().into()), environment: Vec::new(), flags: Vec::new() }.load().unwrap().config
+    Source { file: Some(file.path().into()), ..Source::default() }.load().unwrap().config
 }
 
 /// The names between `before` and whatever cannot be a part of a name.

@@ -77,7 +77,7 @@ fn the_examples_believe_a_silence_of_three_heartbeats() {
     }
 }
 
-/// A Node.js that has WebSockets.
+/// A `Node.js` that has `WebSocket`.
 fn node() -> Option<Command> {
     let check = "process.exit(typeof WebSocket === 'function' ? 0 : 1)";
     let flags: [&[&str]; 2] = [&[], &["--experimental-websocket", "--no-warnings"]];

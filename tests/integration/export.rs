@@ -255,7 +255,8 @@ mod columns {
         let (file, rows) = parquet(folder.path(), &[]);
         assert_eq!(rows.len(), 139_999);
         let reader = SerializedFileReader::new(file.reopen().unwrap()).unwrap();
-        let groups: Vec<_> = reader.metadata().row_groups().iter().map(|group| group.num_rows()).collect();
+        let groups: Vec<_> =
+            reader.metadata().row_groups().iter().map(parquet::file::metadata::RowGroupMetaData::num_rows).collect();
         assert_eq!(groups, [65_536, 65_536, 139_999 - 2 * 65_536]);
     }
 
@@ -281,4 +282,26 @@ mod columns {
              2026-11-23T00:00:01+00:00 2000"
         );
     }
+}
+
+#[test]
+fn a_line_whose_values_are_no_numbers_is_counted_and_what_follows_is_exported() {
+    let folder = recording(20);
+    let file = folder.path().join("web-1/000001-20261122T235959Z.ndjson");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace(r#""system.uptime":7,"#, r#""system.uptime":"a lot","#)).unwrap();
+    let export = |flags: &[&str]| {
+        let Output { status, stdout, stderr } =
+            Command::new(program()).arg("export").arg(folder.path()).args(flags).output().unwrap();
+        let stderr = String::from_utf8(stderr).unwrap();
+        assert!(stderr.contains("1 places could not be read"), "{flags:?}: {stderr}");
+        (status.code(), String::from_utf8(stdout).unwrap())
+    };
+    let (code, table) = export(&["--format", "csv"]);
+    assert_eq!((code, table.lines().count()), (Some(1), 19), "a head, and all samples but that one: {table}");
+    let (code, lines) = export(&["--every", "1m"]);
+    let samples: Vec<u64> =
+        lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).unwrap()["samples"].as_u64()).collect();
+    // The gap is sample 10, the damage sample 14, and no bucket goes across either.
+    assert_eq!((code, samples), (Some(1), vec![9, 3, 6]));
 }

@@ -1,5 +1,9 @@
 //! `hostcast replay`: what was recorded is served as it was taken, gaps included, and says that it is a replay.
 
+mod gaps;
+mod part;
+mod played;
+
 use std::{
     fs,
     io::{BufRead, BufReader},
@@ -7,11 +11,11 @@ use std::{
     process::{Child, Command, Output, Stdio},
 };
 
-use hostcast::protocol::{Gap, GapReason, Message, WireSample, WireValues};
+use hostcast::protocol::{Gap, GapReason, Message, WireSample};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Address, Feed, Http, SUBPROTOCOLS, TestDaemon, eventually, program,
+    Address, Feed, Http, TestDaemon, eventually, program,
     recorder::{Recorder, lines},
 };
 
@@ -182,16 +186,16 @@ fn what_was_recorded_is_served_and_recorded_again_sample_by_sample() {
     recorder.wait_for("host", 12);
     drop(daemon);
     let daemon = TestDaemon::launch(config, |_| Command::new(program()), &address);
-    let recorded = folder.path().join("host");
+    let host = folder.path().join("host");
     eventually("the new ring is recorded", || {
-        let lines = lines(&recorded);
+        let lines = lines(&host);
         let restart = lines.iter().position(|line| line["reason"] == "restarted");
         restart.is_some_and(|restart| measured(&lines[restart..]).len() >= 12)
     });
     let (hello, schema) =
         (daemon.feed("history=none", "hostcast.v1.json").hello(), daemon.get("/api/v1/schema").json());
     assert_eq!(recorder.stop(), Some(0));
-    let first = lines(&recorded);
+    let first = lines(&host);
 
     let replay = Replay::of(folder.path(), &[]);
     let mut feed = replay.feed("history=none", "hostcast.v1.json");
@@ -225,57 +229,6 @@ fn what_was_recorded_is_served_and_recorded_again_sample_by_sample() {
 }
 
 #[test]
-fn whatever_a_recording_lacks_is_told_where_it_lacks_it_and_why() {
-    let (folder, expected) = with_gaps();
-    let replay = Replay::of(folder.path(), &[]);
-    for subprotocol in SUBPROTOCOLS {
-        let mut feed = replay.feed("history=all", subprotocol);
-        feed.hello();
-        let (samples, gaps) = past(&mut feed);
-        assert_eq!(samples.len(), 20);
-        assert_eq!(gaps.iter().map(|(_, gap)| told(gap)).collect::<Vec<_>>(), expected);
-        assert_eq!(gaps.iter().map(|(before, _)| *before).collect::<Vec<_>>(), [4, 8, 8, 12, 16, 16]);
-        // With what is missing the numbers have no hole.
-        let mut next = 1;
-        let mut gaps = gaps.into_iter().map(|(_, gap)| gap).peekable();
-        for sample in samples {
-            while let Some(gap) = gaps.next_if(|gap| gap.from_seq == next) {
-                next = gap.to_seq.unwrap() + 1;
-            }
-            assert_eq!(sample.seq, next);
-            next += 1;
-        }
-    }
-    let document = replay.get("/api/v1/samples?last=all");
-    let gaps: Vec<Gap> = serde_json::from_value(document["gaps"].clone()).unwrap();
-    assert_eq!(gaps.iter().map(told).collect::<Vec<_>>(), expected);
-    assert_eq!(document["samples"].as_array().unwrap().len(), 20);
-}
-
-#[test]
-fn no_bucket_goes_across_what_is_missing() {
-    let (folder, expected) = with_gaps();
-    let replay = Replay::of(folder.path(), &[]);
-    let document = replay.get("/api/v1/samples?last=all&every=1m");
-    let buckets: Vec<_> =
-        document["samples"].as_array().unwrap().iter().map(|one| one["samples"].as_u64().unwrap()).collect();
-    assert_eq!(buckets, [4, 4, 4, 4], "and the last one is still open");
-    assert_eq!(document["gaps"].as_array().unwrap().len(), expected.len());
-}
-
-#[test]
-fn whoever_resumes_within_a_gap_is_told_of_the_rest_of_it() {
-    let (folder, _) = with_gaps();
-    let replay = Replay::of(folder.path(), &[]);
-    let epoch = replay.feed("history=none", "hostcast.v1.json").hello().epoch;
-    let mut feed = replay.feed(&format!("since={epoch}:60"), "hostcast.v1.compact");
-    feed.hello();
-    let (samples, gaps) = past(&mut feed);
-    assert_eq!(gaps.iter().map(|(_, gap)| told(gap)).collect::<Vec<_>>(), [(61, 124, GapReason::Evicted)]);
-    assert_eq!(samples.iter().map(|sample| sample.seq).collect::<Vec<_>>(), [125, 126, 127, 128]);
-}
-
-#[test]
 fn time_stands_where_the_recording_ends() {
     let (folder, _) = with_gaps();
     let file = folder.path().join("config.toml");
@@ -294,108 +247,6 @@ fn time_stands_where_the_recording_ends() {
 }
 
 #[test]
-fn a_range_is_served_by_times_with_any_offset() {
-    let (folder, _) = with_gaps();
-    // 1795392000 is midnight in UTC.
-    let replay =
-        Replay::of(folder.path(), &["--from", "2026-11-23T01:00:02+01:00", "--to", "2026-11-22T19:00:08-05:00"]);
-    let document = replay.get("/api/v1/samples?last=all");
-    let seconds: Vec<_> = document["samples"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|one| (one["time"].as_u64().unwrap() - BEGINNING) / 1000)
-        .collect();
-    assert_eq!(seconds, [2, 3, 7]);
-    assert_eq!(document["gaps"].as_array().unwrap().len(), 1, "and none before the first");
-
-    let (code, why) = refused(folder.path(), &["--from", "2027-01-01T00:00:00Z"]);
-    assert_eq!(code, Some(1));
-    assert!(why.contains("the recording has 2026-11-23T00:00:00Z to 2026-11-23T00:03:23Z"), "{why}");
-}
-
-#[test]
-fn what_is_played_comes_when_its_time_has_come_and_has_a_past() {
-    let mut script = Script::new();
-    script.samples(EPOCH, 1..=200, 0);
-    let folder = tempfile::tempdir().unwrap();
-    script.write(folder.path(), "db-1");
-    let from = (BEGINNING + 100_000).to_string();
-    let played = |speed: &str| {
-        let replay = Replay::of(folder.path(), &["--from", &from, "--speed", speed]);
-        let mut feed = replay.feed("history=all", "hostcast.v1.compact");
-        let hello = feed.hello();
-        assert_eq!(hello.replay.map(|replay| (replay.from, replay.to)), Some((BEGINNING, BEGINNING + 199_000)));
-        let seqs: Vec<_> = past(&mut feed).0.iter().map(|sample| sample.seq).collect();
-        (replay, feed, seqs)
-    };
-    let (_, _, seqs) = played("0.1");
-    assert!((100..200).contains(&seqs.len()), "{}", seqs.len());
-    let (replay, mut feed, mut seqs) = played("100");
-    while seqs.len() < 200 {
-        seqs.push(feed.live().seq);
-    }
-    assert_eq!(seqs, (1..=200).collect::<Vec<_>>());
-    assert_eq!(replay.get("/api/v1/status")["replay"]["time"], BEGINNING + 199_000, "then it stands");
-}
-
-#[test]
-fn a_gap_is_told_of_live_when_its_recording_is_played() {
-    let (folder, expected) = with_gaps();
-    let replay = Replay::of(folder.path(), &["--speed", "200"]);
-    let mut feed = replay.feed("history=all", "hostcast.v1.json");
-    feed.hello();
-    let (mut samples, mut gaps) = (0, Vec::new());
-    while samples < 20 {
-        match feed.message() {
-            Message::History(chunk) => samples += chunk.samples.len(),
-            Message::Sample(sample) => {
-                assert!(matches!(sample.values, WireValues::Named(_)));
-                samples += 1;
-            }
-            Message::Gap(gap) => gaps.push(told(&gap)),
-            _ => {}
-        }
-    }
-    assert_eq!(gaps, expected);
-}
-
-#[test]
-fn of_a_recording_that_does_not_fit_the_last_part_is_served() {
-    let mut script = Script::new();
-    script.samples(EPOCH, 1..=500, 0);
-    let folder = tempfile::tempdir().unwrap();
-    script.write(folder.path(), "db-1");
-    let replay = Replay::of(folder.path(), &["--memory", "64KiB"]);
-    let document = replay.get("/api/v1/samples?last=all");
-    let times: Vec<_> =
-        document["samples"].as_array().unwrap().iter().map(|one| one["time"].as_u64().unwrap()).collect();
-    assert!((50..400).contains(&times.len()), "{}", times.len());
-    assert_eq!(times.last(), Some(&(BEGINNING + 499_000)));
-    assert!(times.windows(2).all(|pair| pair[1] == pair[0] + 1000), "a whole part");
-}
-
-#[test]
-fn of_several_hosts_one_must_be_chosen() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut script = Script::new();
-    script.samples(EPOCH, 1..=3, 0);
-    for host in ["db-1", "web-1"] {
-        script.write(folder.path(), host);
-    }
-    let (code, why) = refused(folder.path(), &[]);
-    assert_eq!(code, Some(2));
-    assert!(why.contains("--host: db-1, web-1"), "{why}");
-    let (code, why) = refused(folder.path(), &["--host", "web-2"]);
-    assert_eq!(code, Some(2));
-    assert!(why.contains("no host \"web-2\" in it, but: db-1, web-1"), "{why}");
-    let replay = Replay::of(folder.path(), &["--host", "web-1"]);
-    assert_eq!(replay.get("/api/v1/samples?last=all")["samples"].as_array().unwrap().len(), 3);
-    drop(replay);
-    Replay::of(&folder.path().join("db-1"), &[]);
-}
-
-#[test]
 fn a_replay_lets_in_whom_a_daemon_would_let_in() {
     let (folder, _) = with_gaps();
     let (code, why) = refused(folder.path(), &["--listen", "0.0.0.0:0"]);
@@ -404,26 +255,4 @@ fn a_replay_lets_in_whom_a_daemon_would_let_in() {
     let replay = Replay::of(folder.path(), &[]);
     let answer = Http::connect(&replay.address).request("GET", "/api/v1/samples", &[("Origin", "http://evil.example")]);
     assert_eq!(answer.status, 403);
-}
-
-#[test]
-fn what_this_version_does_not_know_is_left_out_and_named() {
-    let mut script = Script::new();
-    script.samples(EPOCH, 1..=3, 0);
-    for line in &mut script.0 {
-        *line = line.replace("\"values\":{", "\"values\":{\"system.from.the.future\":1,");
-    }
-    let folder = tempfile::tempdir().unwrap();
-    script.write(folder.path(), "db-1");
-    let mut child = command(folder.path(), &[]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
-    assert!(said.any(|line| {
-        line.unwrap().contains("1 series are left out, which this version does not know: system.from.the.future")
-    }));
-    child.kill().unwrap();
-    child.wait().unwrap();
-    let replay = Replay::of(folder.path(), &[]);
-    let document = replay.get("/api/v1/samples?last=all");
-    assert_eq!(document["samples"][2]["values"]["system.uptime"], 2);
-    assert_eq!(document["samples"][2]["values"].as_object().unwrap().len(), 2);
 }

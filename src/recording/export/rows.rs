@@ -15,7 +15,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{Exported, Selection, host::Host, read};
+use super::{Exported, Selection, Taken, host::Host, read};
 use crate::{
     bucket::{Bucket, Buckets, Folding},
     protocol::{Epoch, Number},
@@ -142,16 +142,16 @@ impl<'a> Rows<'a> {
         text: &[u8],
         line: &Line<'_>,
         each: &mut impl FnMut(Kept<'_>) -> io::Result<()>,
-    ) -> io::Result<()> {
+    ) -> io::Result<Taken> {
         if self.host != *host {
             self.begin(each)?;
             self.host = host.clone();
         }
         match *line {
-            Line::Hello { .. } => Ok(()),
+            Line::Hello { .. } => {}
             Line::Gap(_) => {
                 self.begin(each)?;
-                each(Kept::Gap(&host.label(text)))
+                each(Kept::Gap(&host.label(text)))?;
             }
             Line::Sample { epoch, seq, time, elapsed_ms, missed, values } => {
                 if self.epoch != Some(epoch) {
@@ -160,9 +160,16 @@ impl<'a> Rows<'a> {
                 }
                 // What follows other series is closed before they are forgotten.
                 let mut read = std::mem::take(&mut self.values);
-                let is_changed = read.read(values)?;
-                if is_changed {
+                let is_changed = read.read(values);
+                // Nor does a bucket go across one that cannot be read.
+                if !matches!(is_changed, Ok(false)) {
                     self.begin(each)?;
+                }
+                let Ok(is_changed) = is_changed else {
+                    self.values = read;
+                    return Ok(Taken::Damaged);
+                };
+                if is_changed {
                     self.columns = read.ids().iter().map(|id| Column::new(id, self.selection)).collect();
                     self.layout += 1;
                 }
@@ -170,7 +177,8 @@ impl<'a> Rows<'a> {
                 if self.folding.is_some() {
                     let sample = self.sample(seq, time, elapsed_ms, missed);
                     let closed = self.folding.as_mut().and_then(|folding| folding.push(sample));
-                    return closed.map_or(Ok(()), |bucket| self.bucket(&bucket, each));
+                    closed.map_or(Ok(()), |bucket| self.bucket(&bucket, each))?;
+                    return Ok(Taken::Whole);
                 }
                 each(Kept::Row(Row {
                     host: &self.host,
@@ -185,9 +193,10 @@ impl<'a> Rows<'a> {
                     values: self.values.numbers(),
                     min: &[],
                     max: &[],
-                }))
+                }))?;
             }
         }
+        Ok(Taken::Whole)
     }
 
     /// What follows belongs to no bucket of before.
@@ -235,7 +244,7 @@ impl<'a> Rows<'a> {
 }
 
 /// The members of an object in their order, with the text of each value.
-pub(super) fn members(values: &RawValue) -> io::Result<Vec<(Cow<'_, str>, &RawValue)>> {
+pub(super) fn members(values: &RawValue) -> Result<Vec<(Cow<'_, str>, &RawValue)>, serde_json::Error> {
     Ok(serde_json::from_str::<Members<'_>>(values.get())?.0)
 }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    Exported, Selection,
+    Exported, Selection, Taken,
     host::Host,
     read,
     rows::{Column, Kept, Row, Rows},
@@ -65,16 +65,16 @@ fn columns(hosts: &[PathBuf], selection: &Selection) -> io::Result<(BTreeSet<Str
             labels.extend(host.labels.keys().cloned());
             last = host.clone();
         }
-        if let Line::Sample { values, .. } = line
-            && read_values.read(values)?
-        {
+        let Line::Sample { values, .. } = line else { return Ok(Taken::Whole) };
+        let Ok(is_changed) = read_values.read(values) else { return Ok(Taken::Damaged) };
+        if is_changed {
             for id in read_values.ids().iter().filter(|id| selection.wants(id)) {
                 if known.insert(id.clone()) {
                     ids.push(id.clone());
                 }
             }
         }
-        Ok(())
+        Ok(Taken::Whole)
     })?;
     Ok((labels, ids))
 }

@@ -130,11 +130,11 @@ fn behind_a_firewall_with_loss_and_a_change_of_address_nothing_is_lost() {
 
     let report = report(&host);
     assert!(report.is_whole() && report.epochs == 1, "{report:?}");
-    let (recorded, taken) = (samples(&host), taken(&outside, &daemon.address));
-    assert!(recorded.len() as u64 >= noticed + 40 && taken.len() >= recorded.len());
-    for (recorded, taken) in recorded.iter().zip(&taken) {
+    let (kept, taken) = (samples(&host), taken(&outside, &daemon.address));
+    assert!(kept.len() as u64 >= noticed + 40 && taken.len() >= kept.len());
+    for (kept, taken) in kept.iter().zip(&taken) {
         for field in ["seq", "time", "elapsed_ms", "values"] {
-            assert_eq!(recorded.json[field], taken[field]);
+            assert_eq!(kept.json[field], taken[field]);
         }
     }
 }

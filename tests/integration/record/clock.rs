@@ -38,15 +38,15 @@ fn a_clock_that_is_set_on_either_side_loses_and_doubles_nothing() {
         [(&theirs, "+1h"), (&ours, "+1h"), (&theirs, "-1h"), (&ours, "-1h"), (&theirs, "+0"), (&ours, "+0")]
     {
         clock.set(step);
-        let recorded = position(&host).unwrap().seq;
-        recorder.wait_for("web-1", recorded + 8);
+        let newest = position(&host).unwrap().seq;
+        recorder.wait_for("web-1", newest + 8);
     }
     // Started again, it goes on: neither its clock nor the daemon's has a say in that.
     ours.set("-1h");
     recorder.kill();
     let mut recorder = Recorder::run(&mut command, folder.path());
-    let recorded = position(&host).unwrap().seq;
-    recorder.wait_for("web-1", recorded + 8);
+    let newest = position(&host).unwrap().seq;
+    recorder.wait_for("web-1", newest + 8);
     assert_eq!(recorder.stop(), Some(0));
 
     let report = report(&host);

@@ -25,7 +25,7 @@ pub(super) struct Operator<'a> {
 /// nothing. A short history, which is soon full, and little patience.
 pub(super) fn config(turn: u64) -> String {
     let window = ["20s", "15s", "25s"][turn as usize % 3];
-    let (load, level) = (turn % 2 == 0, if turn % 5 == 1 { "debug" } else { "info" });
+    let (load, level) = (turn.is_multiple_of(2), if turn % 5 == 1 { "debug" } else { "info" });
     let interval = if turn % 7 == 6 { "50ms" } else { "100ms" };
     let heartbeat = 2 + turn % 4;
     format!(
