@@ -45,7 +45,7 @@ fn main() {
     let all = folder.path().join("all");
     let mut recorder = Recorder::start(&daemon, &all, hosts);
     let started = Instant::now();
-    while fs::read_dir(&all).map_or(0, Iterator::count) < hosts as usize {
+    while hosts_with_lines(&all) < hosts as usize {
         thread::sleep(Duration::from_millis(10));
     }
     println!(
@@ -78,6 +78,8 @@ fn main() {
         let by_columns = bytes_by_columns(&all.join("h00000")) / per_sample;
         let row = Row::new("bytes on disk a value, compressed", [bytes / per_sample].into_iter().collect());
         table.add(row.floor([by_columns].into_iter().collect()).goal(Goal::AtMost(1.0)));
+    } else {
+        println!("The run was too short for an archive: what a value takes on disk is not known.\n");
     }
     println!(
         "{table}\nThe floor of a value is what it takes where each series is compressed by itself, which is no format.\n"
@@ -151,6 +153,13 @@ impl Drop for Recorder {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// A folder alone is there before its host has been asked.
+fn hosts_with_lines(folder: &Path) -> usize {
+    let has_text = |file: fs::DirEntry| file.metadata().is_ok_and(|file| file.len() > 0);
+    let has_lines = |host: &fs::DirEntry| fs::read_dir(host.path()).is_ok_and(|files| files.flatten().any(has_text));
+    fs::read_dir(folder).map_or(0, |hosts| hosts.flatten().filter(has_lines).count())
 }
 
 /// What the process has for itself alone, files that are mapped left out.
