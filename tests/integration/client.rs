@@ -322,10 +322,11 @@ fn canned(answer: &'static [u8]) -> (SocketAddr, std::sync::mpsc::Receiver<()>) 
             let mut stream = stream.unwrap();
             let mut request = [0; 4 << 10];
             let _ = stream.read(&mut request);
-            let _ = stream.write_all(answer);
+            // Before whoever asked may go on.
             if asked.send(()).is_err() {
                 return;
             }
+            let _ = stream.write_all(answer);
         }
     });
     (address, asks)
