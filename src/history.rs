@@ -35,7 +35,7 @@ pub struct Gap {
 }
 
 /// Why samples are missing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GapReason {
     /// They left the ring before the client asked for them.
@@ -44,12 +44,26 @@ pub enum GapReason {
     Restarted,
     /// The client did not read fast enough.
     Slow,
-    /// Of a replay: the recorder was not running.
+    /// Of a recording: the recorder was not running, and when it came back the daemon held them no more.
     Down,
-    /// Of a replay: the recorder could not write.
+    /// Of a recording: the recorder could not write, and when it could the daemon held them no more.
     NoSpace,
     /// Of a replay: the recording cannot be read there.
     Damaged,
+}
+
+impl GapReason {
+    /// As it stands in a message and in a line of a recording.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Evicted => "evicted",
+            Self::Restarted => "restarted",
+            Self::Slow => "slow",
+            Self::Down => "down",
+            Self::NoSpace => "no_space",
+            Self::Damaged => "damaged",
+        }
+    }
 }
 
 /// Numbers that no sample of this ring ever has: a recording lacks them. A daemon's own ring has none.

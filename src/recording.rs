@@ -24,7 +24,7 @@ pub use self::{
     export::{Exported, Format, Selection, export},
     folder::{FolderName, InvalidName, hosts},
     ledger::{Ledger, Record, Verdict},
-    line::{Columns, Line, Reason, RecordedGap, push_gap, push_hello, push_sample},
+    line::{Columns, Line, RecordedGap, push_gap, push_hello, push_sample},
     reader::{Found, Reader},
     retention::{Retention, Retired},
     values::Values,

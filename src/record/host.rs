@@ -16,8 +16,8 @@ use tracing::{info, warn};
 use super::{Host, HostEnded, disk::DiskHandle, names::Names, progress::HostProgress};
 use crate::{
     client::{Client, Event, Refused},
-    protocol::{Epoch, Gap, Hello, HelloHost},
-    recording::{Columns, FolderName, Reason, Record, RecordedGap, push_gap, push_hello, push_sample},
+    protocol::{Epoch, Gap, GapReason, Hello, HelloHost},
+    recording::{Columns, FolderName, Record, RecordedGap, push_gap, push_hello, push_sample},
 };
 
 /// Lines on their way to the disk.
@@ -82,7 +82,7 @@ pub(super) async fn follow(
     let Host { name, builder, labels } = host;
     let mut lines = Lines::new(index, name, labels, turns, names);
     // What was missed since the recording ended was missed because nobody recorded.
-    let mut blame = Reason::Down;
+    let mut blame = GapReason::Down;
     loop {
         let position = match disk.open(index).await {
             Ok(position) => position,
@@ -116,7 +116,7 @@ pub(super) async fn follow(
         progress.is_connected.store(false, Relaxed);
         // Not before the disk has written what waits for it: the position is read from there.
         disk.drained(index).await;
-        blame = Reason::NoSpace;
+        blame = GapReason::NoSpace;
     }
 }
 
@@ -136,7 +136,7 @@ struct Lines {
     columns: Arc<Columns>,
     names: Arc<Names>,
     /// Why samples that are not there any more were not taken when they were.
-    blame: Option<Reason>,
+    blame: Option<GapReason>,
     turns: Arc<Semaphore>,
     turn: Turn,
 }
@@ -271,11 +271,11 @@ impl Lines {
     fn gap(&mut self, gap: Gap, batch: &mut Batch) {
         let mut gap = RecordedGap::from(gap);
         warn!("{}: missing {}", self.name, Missing(&gap));
-        let is_end = gap.reason == Reason::Restarted;
+        let is_end = gap.reason == GapReason::Restarted;
         if !is_end {
             self.introduce(batch);
         }
-        if let (Reason::Evicted, Some(blame)) = (gap.reason, self.blame) {
+        if let (GapReason::Evicted, Some(blame)) = (gap.reason, self.blame) {
             gap.reason = blame;
         }
         push_gap(&mut batch.text, self.name.as_str(), &gap);

@@ -1,8 +1,8 @@
 //! What may come next in a recording. The same few lines decide what is written, where a recorder goes on after a
 //! restart, and whether a recording is whole.
 
-use super::line::{Reason, RecordedGap};
-use crate::protocol::{Epoch, Position};
+use super::line::RecordedGap;
+use crate::protocol::{Epoch, GapReason, Position};
 
 /// What a line stands for, as far as the order is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +66,7 @@ impl Ledger {
         match *record {
             Record::Hello { .. } => Verdict::Next,
             Record::Sample { epoch, seq } => self.judge_run(epoch, seq, seq),
-            Record::Gap(RecordedGap { epoch, from_seq, reason: Reason::Restarted, .. }) => match self.0 {
+            Record::Gap(RecordedGap { epoch, from_seq, reason: GapReason::Restarted, .. }) => match self.0 {
                 At::After(at) if at.epoch == epoch && at.seq + 1 == from_seq => Verdict::Next,
                 At::Over(at) if at.epoch == epoch && at.seq + 1 == from_seq => Verdict::Known,
                 _ => Verdict::Hole,
@@ -132,7 +132,7 @@ mod tests {
         Record::Sample { epoch: epoch(number), seq }
     }
 
-    fn gap(number: u64, from_seq: u64, to_seq: Option<u64>, reason: Reason) -> Record {
+    fn gap(number: u64, from_seq: u64, to_seq: Option<u64>, reason: GapReason) -> Record {
         Record::Gap(RecordedGap { epoch: epoch(number), from_seq, to_seq, reason })
     }
 
@@ -148,10 +148,12 @@ mod tests {
     fn only_what_comes_next_is_admitted() {
         let ledger = after(&[Record::Hello { epoch: epoch(1) }, sample(1, 5), sample(1, 6)]);
         assert_eq!(ledger.judge(&sample(1, 7)), Verdict::Next);
-        for known in [sample(1, 6), sample(1, 1), gap(1, 2, Some(6), Reason::Down)] {
+        for known in [sample(1, 6), sample(1, 1), gap(1, 2, Some(6), GapReason::Down)] {
             assert_eq!(ledger.judge(&known), Verdict::Known, "{known:?}");
         }
-        for hole in [sample(1, 8), sample(2, 7), gap(1, 8, Some(9), Reason::Slow), gap(1, 7, Some(6), Reason::Slow)] {
+        for hole in
+            [sample(1, 8), sample(2, 7), gap(1, 8, Some(9), GapReason::Slow), gap(1, 7, Some(6), GapReason::Slow)]
+        {
             assert_eq!(ledger.judge(&hole), Verdict::Hole, "{hole:?}");
         }
         assert_eq!(ledger.position().unwrap().seq, 6);
@@ -159,13 +161,13 @@ mod tests {
 
     #[test]
     fn a_named_gap_leads_on() {
-        let ledger = after(&[sample(1, 5), gap(1, 6, Some(9), Reason::Evicted), sample(1, 10)]);
+        let ledger = after(&[sample(1, 5), gap(1, 6, Some(9), GapReason::Evicted), sample(1, 10)]);
         assert_eq!(ledger.position().unwrap().seq, 10);
     }
 
     #[test]
     fn a_restart_is_recorded_once_and_everything_of_the_new_ring_is_due() {
-        let restarted = gap(1, 6, None, Reason::Restarted);
+        let restarted = gap(1, 6, None, GapReason::Restarted);
         let mut ledger = after(&[sample(1, 5), restarted]);
         // A recorder that is killed here hears of it once more.
         assert_eq!(ledger.position().unwrap(), Position { epoch: epoch(1), seq: 5 });
@@ -174,7 +176,7 @@ mod tests {
         ledger.admit(&Record::Hello { epoch: epoch(2) });
         assert_eq!(ledger.position().unwrap(), Position { epoch: epoch(2), seq: 0 });
         assert_eq!(ledger.judge(&sample(2, 2)), Verdict::Hole);
-        assert_eq!(ledger.admit(&gap(2, 1, Some(3), Reason::Evicted)), Verdict::Next);
+        assert_eq!(ledger.admit(&gap(2, 1, Some(3), GapReason::Evicted)), Verdict::Next);
         assert_eq!(ledger.admit(&sample(2, 4)), Verdict::Next);
     }
 }

@@ -12,65 +12,6 @@ use crate::{
     sample::Missed,
 };
 
-/// Why samples are missing: what the daemon says, or what the recorder itself was to blame for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reason {
-    /// They left the daemon's ring while there was no connection.
-    Evicted,
-    /// The daemon was restarted, and its ring with it.
-    Restarted,
-    /// The line was too slow.
-    Slow,
-    /// The recorder was not running, and when it came back the daemon held them no more.
-    Down,
-    /// The recorder could not write, and when it could the daemon held them no more.
-    NoSpace,
-    /// The recording that was replayed could not be read there.
-    Damaged,
-}
-
-impl Reason {
-    /// As it stands in a line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Evicted => "evicted",
-            Self::Restarted => "restarted",
-            Self::Slow => "slow",
-            Self::Down => "down",
-            Self::NoSpace => "no_space",
-            Self::Damaged => "damaged",
-        }
-    }
-}
-
-impl From<GapReason> for Reason {
-    fn from(reason: GapReason) -> Self {
-        match reason {
-            GapReason::Evicted => Self::Evicted,
-            GapReason::Restarted => Self::Restarted,
-            GapReason::Slow => Self::Slow,
-            // A replay passes on what the first recorder had to say.
-            GapReason::Down => Self::Down,
-            GapReason::NoSpace => Self::NoSpace,
-            GapReason::Damaged => Self::Damaged,
-        }
-    }
-}
-
-impl From<Reason> for GapReason {
-    fn from(reason: Reason) -> Self {
-        match reason {
-            Reason::Evicted => Self::Evicted,
-            Reason::Restarted => Self::Restarted,
-            Reason::Slow => Self::Slow,
-            Reason::Down => Self::Down,
-            Reason::NoSpace => Self::NoSpace,
-            Reason::Damaged => Self::Damaged,
-        }
-    }
-}
-
 /// Samples that are missing from a recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordedGap {
@@ -81,12 +22,12 @@ pub struct RecordedGap {
     /// The last one; `None` if how many an old ring still took is unknown.
     pub to_seq: Option<u64>,
     /// Why.
-    pub reason: Reason,
+    pub reason: GapReason,
 }
 
 impl From<Gap> for RecordedGap {
     fn from(Gap { epoch, from_seq, to_seq, reason }: Gap) -> Self {
-        Self { epoch, from_seq, to_seq, reason: reason.into() }
+        Self { epoch, from_seq, to_seq, reason }
     }
 }
 
@@ -239,7 +180,7 @@ struct Fields<'a> {
     values: Option<&'a RawValue>,
     from_seq: Option<u64>,
     to_seq: Option<u64>,
-    reason: Option<Reason>,
+    reason: Option<GapReason>,
     #[serde(borrow)]
     hello: Option<&'a RawValue>,
 }
@@ -331,7 +272,9 @@ mod tests {
     #[test]
     fn a_gap_reads_back_with_its_reason() {
         let epoch = "00000000000000ff".parse().unwrap();
-        for (to_seq, reason) in [(Some(9), Reason::NoSpace), (Some(9), Reason::Down), (None, Reason::Restarted)] {
+        for (to_seq, reason) in
+            [(Some(9), GapReason::NoSpace), (Some(9), GapReason::Down), (None, GapReason::Restarted)]
+        {
             let gap = RecordedGap { epoch, from_seq: 8, to_seq, reason };
             let mut line = Vec::new();
             push_gap(&mut line, "web-1", &gap);

@@ -15,9 +15,10 @@ use serde::Serialize;
 
 use super::{
     ledger::{Ledger, Record, Verdict},
-    line::{Line, Reason},
+    line::Line,
     reader::{Found, Reader},
 };
+use crate::protocol::GapReason;
 
 /// What there is of one host.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -33,7 +34,7 @@ pub struct Report {
     /// How many lives of the daemon's ring they are of.
     pub epochs: u64,
     /// Gaps that are named, by their reason.
-    pub gaps: BTreeMap<Reason, Gaps>,
+    pub gaps: BTreeMap<GapReason, Gaps>,
     /// Samples that are there twice: there must be none.
     pub duplicates: u64,
     /// Places where samples are missing and no gap says so: there must be none.

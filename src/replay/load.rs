@@ -6,7 +6,7 @@ use super::entries::{Entries, Held, Rhythms};
 use crate::{
     hub::{GapReason, Hole},
     protocol::{Epoch, Hello, HelloHost, LARGEST_NUMBER},
-    recording::{Found, Line, Reader, Reason, RecordedGap, Values},
+    recording::{Found, Line, Reader, RecordedGap, Values},
     time::format_millis,
 };
 
@@ -126,16 +126,16 @@ impl Loading {
         let Some(before) = self.before else { return };
         match gap.to_seq {
             Some(to_seq) if gap.epoch == before.epoch && to_seq > before.seq => {
-                self.miss(to_seq - before.seq, gap.reason.into());
+                self.miss(to_seq - before.seq, gap.reason);
                 self.before = Some(Before { seq: to_seq, ..before });
             }
             // What the new ring had let go of when the recorder came back.
             Some(to_seq) if gap.epoch != before.epoch && to_seq >= gap.from_seq => {
                 self.restart();
-                self.miss(to_seq - gap.from_seq + 1, gap.reason.into());
+                self.miss(to_seq - gap.from_seq + 1, gap.reason);
                 self.before = Some(Before { epoch: gap.epoch, seq: to_seq, ..before });
             }
-            None if gap.reason == Reason::Restarted => self.restart(),
+            None if gap.reason == GapReason::Restarted => self.restart(),
             _ => {}
         }
     }

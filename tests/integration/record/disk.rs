@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, thread, time::Duration};
 
-use hostcast::recording::Reason;
+use hostcast::protocol::GapReason;
 
 use crate::support::{
     Pour, eventually,
@@ -91,7 +91,7 @@ fn what_neither_the_buffer_nor_the_ring_could_hold_while_the_disk_was_full_is_na
     rustix::mount::mount_remount(folder.path(), rustix::mount::MountFlags::empty(), c"size=20m").unwrap();
     recorder.wait_for("web-1", pour.newest());
     let report = accounts_for(&folder.path().join("web-1"), &pour);
-    let lost = report.gaps[&Reason::NoSpace];
+    let lost = report.gaps[&GapReason::NoSpace];
     assert!(lost.count == 1 && lost.samples > 1_000, "{report:?}");
     // The buffer was used before anything was given up.
     assert!(report.samples > 4_000, "{report:?}");

@@ -7,8 +7,8 @@ use std::{
 };
 
 use hostcast::{
-    protocol::{Epoch, Message, WireSample},
-    recording::{Found, Line, Reader, Reason},
+    protocol::{Epoch, GapReason, Message, WireSample},
+    recording::{Found, Line, Reader},
 };
 
 use crate::support::{
@@ -203,7 +203,7 @@ fn agrees(recording: &mut Reader, witnessed: &HashMap<Epoch, Vec<WireSample>>) {
                 last = seq;
             }
             Found::Line(_, Line::Gap(gap)) => {
-                assert_eq!((Some(gap.epoch), gap.from_seq, gap.reason), (current, last + 1, Reason::Restarted));
+                assert_eq!((Some(gap.epoch), gap.from_seq, gap.reason), (current, last + 1, GapReason::Restarted));
                 over = true;
             }
             // The recorder was killed last of all.

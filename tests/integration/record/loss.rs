@@ -2,7 +2,7 @@
 
 use std::{thread, time::Duration};
 
-use hostcast::recording::Reason;
+use hostcast::protocol::GapReason;
 
 use crate::support::{
     Pour, Proxy, Random, TestDaemon, eventually,
@@ -52,7 +52,7 @@ fn a_daemon_that_is_killed_costs_a_gap_that_says_restarted() {
     drop(recorder);
     let report = report(&host);
     assert!(report.is_sound(), "{report:?}");
-    assert!(report.gaps.keys().eq([&Reason::Restarted]), "{report:?}");
+    assert!(report.gaps.keys().eq([&GapReason::Restarted]), "{report:?}");
 }
 
 #[test]
@@ -69,5 +69,5 @@ fn what_the_ring_lost_while_the_recorder_was_down_is_named_down() {
     let recorder = Recorder::start(folder.path(), &targets);
     recorder.wait_for("web-1", 540);
     let report = accounts_for(&folder.path().join("web-1"), &pour);
-    assert!(report.gaps.keys().eq([&Reason::Down]) && report.gaps[&Reason::Down].samples > 400, "{report:?}");
+    assert!(report.gaps.keys().eq([&GapReason::Down]) && report.gaps[&GapReason::Down].samples > 400, "{report:?}");
 }
