@@ -47,11 +47,14 @@ const CONNECT_TIMEOUT_MS = 10_000;
 const STEADY_MS = 5_000;
 
 /**
- * While nobody can see the page its samples are read this many at once: most of what a message costs is that the page
- * wakes up and turns to it.
+ * A page that nobody can see lets the daemon keep its samples so long, and then takes them at once: nearly all that a
+ * message costs there is that the page wakes up for it.
  */
-const READ_AT_ONCE = 16;
-const SAMPLE = '{"type":"sample"';
+const NAP_MS = 30_000;
+/** What the daemon has to hold for that: a browser may let a hidden page's timers run no more than once a minute. */
+const HELD_FOR_NAPS_MS = 3 * 60_000;
+/** Who looks at the page again sees it as soon as that is taken, and waits no longer than this. */
+const CATCH_UP_MS = 500;
 
 /**
  * A browser does not show why a handshake failed. A refused resume position (400) looks like a
@@ -88,13 +91,16 @@ export class Connection {
 
   /** @type {Socket | null} */
   #socket = null;
-  /** Samples that came while nobody could see the page. @type {string[]} */
-  #unread = [];
   #cancelTimer = () => {};
   #waiting = false;
   #heardAt = 0;
   #openedAt = NaN;
   #silenceLimitMs = CONNECT_TIMEOUT_MS;
+  /** How much of the past the daemon holds, as it said in its newest `hello`. */
+  #heldMs = 0;
+  #isWhole = false;
+  /** When it woke from a nap whose samples are still on their way. */
+  #wokeAt = -Infinity;
   #resuming = false;
   #failedResumes = 0;
   /** @type {number | null} */
@@ -128,17 +134,37 @@ export class Connection {
 
   /** The network came back, or somebody looks at the page again: do not sit out a wait. */
   wake() {
-    this.#read();
     if (this.#waiting) {
+      this.#wokeAt = this.#isWhole ? this.#around.now() : -Infinity;
       this.#open();
     } else if (this.#socket) {
       this.#checkSilence(this.#socket);
     }
   }
 
-  #open() {
+  /** Nobody can see the page any more. What is not whole yet becomes so first. */
+  rest() {
+    if (!this.#socket || !this.#isWhole) {
+      return;
+    }
+    if (this.#heldMs >= HELD_FOR_NAPS_MS) {
+      this.#giveUp();
+      this.#waiting = true;
+    }
     this.#cancelTimer();
+    // Also where it goes on listening: a daemon that has just begun holds enough some time.
+    this.#cancelTimer = this.#around.after(NAP_MS, () => this.#open());
+  }
+
+  /** Whether what came during a nap will be there in a moment: until then the page would look stale. */
+  get isCatchingUp() {
+    return this.#around.now() - this.#wokeAt < CATCH_UP_MS;
+  }
+
+  #open() {
+    this.#giveUp();
     this.#waiting = false;
+    this.#isWhole = false;
     const since = this.#failedResumes < RESUME_ATTEMPTS ? this.#resumeFrom() : null;
     const socket = this.#around.connect(streamUrl(this.#page, since, this.#wishes, this.#past));
     this.#socket = socket;
@@ -151,26 +177,14 @@ export class Connection {
       this.#openedAt = this.#around.now();
       this.#failedResumes = 0;
     };
-    socket.onmessage = (event) => this.#receive(String(event.data));
+    socket.onmessage = (event) => this.#take(String(event.data));
     socket.onclose = (event) => this.#lost(event.code, event.reason);
     this.#checkSilence(socket);
   }
 
   /** @param {string} text */
-  #receive(text) {
-    this.#heardAt = this.#around.now();
-    this.#unread.push(text);
-    if (!this.#around.isHidden() || !text.startsWith(SAMPLE) || this.#unread.length >= READ_AT_ONCE) {
-      this.#read();
-    }
-  }
-
-  #read() {
-    this.#unread.splice(0).forEach((text) => this.#take(text));
-  }
-
-  /** @param {string} text */
   #take(text) {
+    this.#heardAt = this.#around.now();
     const message = decode(text);
     if (message.type === "hello" && message.protocol !== "" && message.protocol !== PROTOCOL) {
       this.#giveUp();
@@ -180,6 +194,7 @@ export class Connection {
     }
     if (message.type === "hello") {
       this.#silenceLimitMs = 2 * message.heartbeatMs;
+      this.#heldMs = message.heldMs;
       this.#retryMs = null;
       if (this.#socket) {
         this.#checkSilence(this.#socket);
@@ -190,7 +205,12 @@ export class Connection {
     this.#onMessage(message, text);
     // Not before the past is complete: until then the newest sample looks old.
     if (message.type === "history" && message.complete) {
+      this.#isWhole = true;
+      this.#wokeAt = -Infinity;
       this.#onLink({ phase: "live", detail: "" });
+      if (this.#around.isHidden()) {
+        this.rest();
+      }
     }
   }
 
@@ -225,9 +245,9 @@ export class Connection {
    * @param {string} reason
    */
   #lost(code, reason) {
-    this.#read();
     this.#cancelTimer();
     this.#socket = null;
+    this.#isWhole = false;
     const final = FINAL_CODES.get(code);
     if (final) {
       this.#onLink({ phase: "ended", ...final });

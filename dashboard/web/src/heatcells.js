@@ -9,7 +9,18 @@
  * @typedef {import("./view.js").View} View
  */
 
+/** To the left of the view: the edge of one that grows sways by less, and would have everything painted anew. */
+const SPARE = 2;
+
 export class HeatCells {
+  /**
+   * How many a core needs at the least.
+   * @param {number} most  that a view shows
+   */
+  static enough(most) {
+    return Math.ceil(most) + 2 + 2 * SPARE;
+  }
+
   width = 0;
   pixels = new Uint32Array(0);
   /** All that the pixels depend on, but for where they are. */
@@ -31,34 +42,35 @@ export class HeatCells {
    * @param {number} intervalMs
    * @param {View} view
    * @param {number} cellMs
+   * @param {number} width  how many there are a core
    * @param {Uint32Array} ramp
    * @returns {number} the time at the left edge of the first column
    */
-  update(rows, intervalMs, view, cellMs, ramp) {
+  update(rows, intervalMs, view, cellMs, width, ramp) {
     // Cells lie on multiples of their width, so that the picture moves without shimmering.
-    const firstCell = Math.floor(view.from / cellMs);
-    const width = Math.ceil((view.to - view.from) / cellMs) + 1;
+    const firstCell = Math.floor(view.from / cellMs) - SPARE;
     const key = [width, cellMs, intervalMs, rows.era].join();
     const moved = firstCell - this.#firstCell;
-    const goesOn = key === this.#key && ramp === this.#ramp && moved >= 0 && this.#nextRow <= view.end + rows.gone;
+    const goesOn = key === this.#key && ramp === this.#ramp && moved >= -SPARE && this.#nextRow <= view.end + rows.gone;
     if (!goesOn) {
       this.#key = key;
       this.#ramp = ramp;
       this.#nextRow = 0;
+      this.#firstCell = firstCell;
       this.width = width;
       this.pixels = new Uint32Array(width * this.#columns.length);
     } else if (moved > 0) {
+      this.#firstCell = firstCell;
       this.pixels.copyWithin(0, moved);
       for (let end = width; end <= this.pixels.length; end += width) {
         this.pixels.fill(0, Math.max(end - width, end - moved), end);
       }
     }
-    this.#firstCell = firstCell;
     const first = Math.max(view.first, this.#nextRow - rows.gone);
     const spans = spansOf(rows, first, view.end, cellMs, intervalMs);
     this.#columns.forEach(({ values }, core) => this.#fill(core * width, values, first, spans, ramp));
     this.#nextRow = first + spans.newest + rows.gone;
-    return firstCell * cellMs;
+    return this.#firstCell * cellMs;
   }
 
   /**

@@ -4,6 +4,7 @@
 
 import { HeatCells } from "./heatcells.js";
 import { channels } from "./palette.js";
+import { roundedUp } from "./runs.js";
 
 /**
  * @typedef {import("./rows.js").Column} Column
@@ -54,9 +55,11 @@ export class HeatChart {
       if (view.end <= view.first) {
         return;
       }
-      const cellMs = Math.max(intervalMs, (CELL_PIXELS * (view.to - view.from)) / plot.pixels);
-      const from = this.#cells.update(rows, intervalMs, view, cellMs, (shades ??= readShades()));
-      const { width, pixels } = this.#cells;
+      const cellMs = Math.max(intervalMs, roundedUp((CELL_PIXELS * (view.to - view.from)) / plot.pixels));
+      // As many as there can be, and not just those of this view: one that grows would have them all painted anew.
+      const width = HeatCells.enough(plot.pixels / CELL_PIXELS);
+      const from = this.#cells.update(rows, intervalMs, view, cellMs, width, (shades ??= readShades()));
+      const { pixels } = this.#cells;
       if (this.#image.width !== width || this.#image.height !== length) {
         [this.#image.width, this.#image.height] = [width, length];
       }

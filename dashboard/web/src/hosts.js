@@ -47,6 +47,10 @@ export class Hosts {
     this.#rows.forEach((row) => row.wake());
   }
 
+  rest() {
+    this.#rows.forEach((row) => row.rest());
+  }
+
   draw() {
     this.#rows.forEach((row) => row.draw());
   }
@@ -114,7 +118,14 @@ class HostRow {
     this.#connection.wake();
   }
 
+  rest() {
+    this.#connection.rest();
+  }
+
   draw() {
+    if (this.#connection.isCatchingUp) {
+      return;
+    }
     const { rows, columns, intervalMs, lastTime, hello } = this.#store;
     const now = this.#clock.now(performance.now());
     const state = hello?.replay && this.#phase === "live" ? "replay" : stateOf(this.#phase, Math.max(0, now - lastTime), intervalMs);

@@ -28,6 +28,8 @@ import { Tiles } from "./tiles.js";
 
 /** Numbers that change faster than this are not read. */
 const TEXTS_MS = 900;
+/** Of one picture: what takes longer goes on with the next, so that the page always answers at once. */
+const SLICE_MS = 16;
 
 const query = new URLSearchParams(location.search);
 const only = query.get("chart");
@@ -98,7 +100,10 @@ const connection = new Connection({
 });
 addEventListener("online", wake);
 document.addEventListener("visibilitychange", () => {
-  if (!document.hidden) {
+  if (document.hidden) {
+    connection.rest();
+    hosts.rest();
+  } else {
     wake();
   }
 });
@@ -204,6 +209,9 @@ function choose(url) {
 
 /** @returns {boolean} whether that was all */
 function draw() {
+  if (connection.isCatchingUp) {
+    return true;
+  }
   const now = hostNow();
   const at = performance.now();
   const texts = everything || at - textsAt >= TEXTS_MS;
@@ -213,9 +221,10 @@ function draw() {
   scene.waiting = overdue ? [{ from: store.lastTime, to: now, reason: "waiting" }] : [];
 
   const view = shown.view(store.rows, now);
-  const isAll = sections.draw(view, everything);
+  const until = everything ? Infinity : at + SLICE_MS;
+  const isAll = sections.draw(view, until, everything);
   sections.tell(texts);
-  tiles.draw(view, texts);
+  const areTilesDone = tiles.draw(view, until, texts);
   hosts.draw();
   raw.draw();
   if (texts) {
@@ -225,5 +234,5 @@ function draw() {
     const isEmpty = store.rows.samples === 0;
     byId("waiting", HTMLElement).hidden = !isEmpty;
   }
-  return isAll;
+  return isAll && areTilesDone;
 }

@@ -16,6 +16,9 @@ import { Runs } from "./runs.js";
 import { clockTime, zonedTime } from "./units.js";
 import { snapped } from "./view.js";
 
+/** So far from being in sight a chart is drawn already. */
+const NEAR_PIXELS = 200;
+
 /**
  * @typedef {import("./store.js").Store} Store
  * @typedef {import("./view.js").View} View
@@ -65,7 +68,8 @@ export class Panel {
   /** @type {HeatChart | null} */
   #heat = null;
   #revision = 0;
-  #inSight = false;
+  /** Null until the browser has said so, which is one picture after it has told the size. @type {boolean | null} */
+  #inSight = null;
   #isDrawn = false;
   /** Whether anything was written since it was built, or came in sight. */
   #isTold = false;
@@ -127,13 +131,16 @@ export class Panel {
         element("div", { class: "card-main" }, [this.#body, this.#side]),
       ],
     );
-    this.#plot = new Plot(this.#body, () => this.#redraw());
+    this.#plot = new Plot(this.#body, () => {
+      this.#inSight ??= isNear(this.root);
+      this.#redraw();
+    });
     listen(this.#body, this.#plot, shown);
     new IntersectionObserver(([entry]) => {
       this.#inSight = entry.isIntersecting;
       this.#isTold = false;
       scene.refresh();
-    }, { rootMargin: "200px" }).observe(this.root);
+    }, { rootMargin: `${NEAR_PIXELS}px` }).observe(this.root);
   }
 
   /**
@@ -143,7 +150,7 @@ export class Panel {
   draw(view, everything = false) {
     this.#view = view;
     this.#build();
-    this.#isDrawn = (this.#inSight || everything) && this.#picture !== null && this.#plot.pixels >= 20;
+    this.#isDrawn = (this.#inSight === true || everything) && this.#picture !== null && this.#plot.pixels >= 20;
     if (!this.#isDrawn) {
       return;
     }
@@ -283,6 +290,12 @@ export class Panel {
     }
     setText(this.#note, this.kind.note?.(store, last) ?? "");
   }
+}
+
+/** @param {HTMLElement} root  while the browser has nothing to lay out */
+function isNear(root) {
+  const { top, bottom } = root.getBoundingClientRect();
+  return top < innerHeight + NEAR_PIXELS && bottom > -NEAR_PIXELS;
 }
 
 /**

@@ -73,6 +73,21 @@ export class Plot {
   #resize({ width, height }) {
     this.width = Math.floor(width);
     this.height = Math.floor(height);
+    // Here the browser has just worked out the page's style, which it needs for a font.
+    this.#fit();
+  }
+
+  /** Gives the canvas its own pixels. */
+  #fit() {
+    const { canvas, context } = this;
+    const [wide, high] = [this.width, this.height].map((length) => Math.round(length * devicePixelRatio));
+    if (canvas.width !== wide || canvas.height !== high) {
+      canvas.width = wide;
+      canvas.height = high;
+      // Not at each draw: the style of the page is worked out for it, which cost more than all lines.
+      context.font = FONT;
+      this.#told = "";
+    }
   }
 
   /** How wide the part with the data is. */
@@ -119,16 +134,10 @@ export class Plot {
   draw(view, axis, breaks, drawData) {
     this.view = view;
     this.axis = axis;
-    const { context, canvas, width, height } = this;
-    const ratio = devicePixelRatio;
-    const [wide, high] = [Math.round(width * ratio), Math.round(height * ratio)];
-    if (canvas.width !== wide || canvas.height !== high) {
-      canvas.width = wide;
-      canvas.height = high;
-      // Not at each draw: the browser then works out the page's style each time, which cost more than all lines.
-      context.font = FONT;
-    }
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    const { context } = this;
+    // A window that was dragged to another screen.
+    this.#fit();
+    context.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
     this.#clear();
     this.#drawGrid();
     context.save();
@@ -143,7 +152,7 @@ export class Plot {
   /** Writing is dear: the labels of the value axis stay where they are while they are the same. */
   #clear() {
     const { context, width, height, axis } = this;
-    const told = [width, height, context.canvas.width, color("chart-label"), ...axis.ticks.map(({ label }) => label)].join();
+    const told = [color("chart-label"), ...axis.ticks.map(({ label }) => label)].join();
     this.#axisIsNew = told !== this.#told;
     this.#told = told;
     const bottom = height - BOTTOM;

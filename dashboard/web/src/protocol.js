@@ -22,7 +22,8 @@ export const SUBPROTOCOL = `${PROTOCOL}.compact`;
  * @typedef {{ from: number, to: number, speed: number }} Replay  times in Unix ms; a speed of 0 is
  *   that of a recording which is there at once
  * @typedef {{ type: "hello", protocol: string, server: string, host: Host, epoch: string,
- *   intervalMs: number, heartbeatMs: number, replay: Replay | null }} Hello
+ *   intervalMs: number, heartbeatMs: number, heldMs: number, replay: Replay | null }} Hello  `heldMs` is how much of the
+ *   past the daemon holds
  * @typedef {{ type: "schema", revision: number, series: Series[] }} Schema
  * @typedef {{ type: "history", samples: Sample[], complete: boolean }} History
  * @typedef {{ type: "sample", sample: Sample }} Live
@@ -45,17 +46,20 @@ const UNKNOWN = { type: "unknown" };
 export function decode(text) {
   const fields = parse(text);
   switch (fields.type) {
-    case "hello":
+    case "hello": {
+      const intervalMs = positive(fields.interval_ms) ?? 1000;
       return {
         type: "hello",
         protocol: string(fields.protocol),
         server: string(fields.server),
         host: host(fields.host),
         epoch: string(fields.epoch),
-        intervalMs: positive(fields.interval_ms) ?? 1000,
+        intervalMs,
         heartbeatMs: positive(fields.heartbeat_ms) ?? 15_000,
+        heldMs: (positive(number(fields.next_seq) - number(fields.oldest_seq)) ?? 0) * intervalMs,
         replay: fields.replay ? replay(object(fields.replay)) : null,
       };
+    }
     case "schema":
       return {
         type: "schema",

@@ -227,7 +227,10 @@ function moved(old, from, length) {
   return fresh;
 }
 
-/** @param {number} lengthMs */
-function roundedUp(lengthMs) {
+/**
+ * A length that stays the same while it grows a little.
+ * @param {number} lengthMs
+ */
+export function roundedUp(lengthMs) {
   return 2 ** (Math.ceil(STEPS_PER_DOUBLING * Math.log2(lengthMs)) / STEPS_PER_DOUBLING);
 }

@@ -14,8 +14,6 @@ import { recall, remember } from "./storage.js";
  */
 
 const FOLDED_KEY = "hostcast.folded";
-/** Of one picture: what takes longer goes on with the next, so that the page always answers at once. */
-const SLICE_MS = 16;
 
 export class Sections {
   #scene;
@@ -40,17 +38,17 @@ export class Sections {
 
   /**
    * @param {View} view
-   * @param {boolean} everything  also what is out of sight, and all at once
+   * @param {number} until  by the page's clock: what is not done then goes on with the next picture
+   * @param {boolean} everything  also what is out of sight
    * @returns {boolean} whether that is all
    */
-  draw(view, everything) {
+  draw(view, until, everything) {
     const { store } = this.#scene;
     // Before the first sample no chart pretends to have something.
     if (store.revision !== this.#revision && store.rows.samples > 0) {
       this.#revision = store.revision;
       this.#stale = [...this.#sections];
     }
-    const until = everything ? Infinity : performance.now() + SLICE_MS;
     const panels = this.#visible();
     let left = panels.length;
     // Goes on where the last picture stopped.
@@ -58,9 +56,10 @@ export class Sections {
       this.#next = (this.#next + 1) % panels.length;
       panels[this.#next].draw(view, everything);
     }
-    while (this.#stale.length > 0 && performance.now() < until) {
+    // One with each picture, whose charts are then on it: the first chart does not wait for the last to be built.
+    do {
       this.#stale.shift()?.rebuild();
-    }
+    } while (everything && this.#stale.length > 0);
     return this.#stale.length === 0 && left === 0;
   }
 
@@ -71,7 +70,7 @@ export class Sections {
     for (const panel of this.#visible()) {
       panel.tell(texts);
     }
-    if (!texts) {
+    if (!texts || this.#stale.length > 0) {
       return;
     }
     const missing = this.#sections.flatMap(({ missing }) => missing);

@@ -146,6 +146,8 @@ export class Tiles {
   #parent;
   #store;
   #tiles;
+  /** The tile that was drawn last. */
+  #next = -1;
   #revision = -1;
 
   /**
@@ -161,9 +163,11 @@ export class Tiles {
 
   /**
    * @param {View} view
+   * @param {number} until  by the page's clock: what is not done then goes on with the next picture
    * @param {boolean} texts  whether it is time to write numbers
+   * @returns {boolean} whether that is all
    */
-  draw(view, texts) {
+  draw(view, until, texts) {
     if (this.#revision !== this.#store.revision) {
       this.#revision = this.#store.revision;
       for (const tile of this.#tiles) {
@@ -173,9 +177,16 @@ export class Tiles {
       this.#parent.style.setProperty("--tiles", String(count));
       this.#parent.style.setProperty("--half", String(Math.ceil(count / 2)));
     }
-    for (const tile of this.#tiles) {
-      tile.draw(this.#store, view, texts);
+    if (texts) {
+      this.#tiles.forEach((tile) => tile.tell(view));
     }
+    let left = this.#tiles.length;
+    for (; left > 0 && performance.now() < until; left -= 1) {
+      // Goes on where the last picture stopped.
+      this.#next = (this.#next + 1) % this.#tiles.length;
+      this.#tiles[this.#next].draw(this.#store, view);
+    }
+    return left === 0;
   }
 }
 
@@ -224,26 +235,30 @@ class Tile {
   }
 
   /**
-   * @param {Store} store
+   * Writes the numbers.
    * @param {View} view
-   * @param {boolean} texts
    */
-  draw({ rows }, view, texts) {
+  tell(view) {
     const figure = this.#figure;
-    if (!figure || view.last < 0 || this.#root.hidden) {
-      return;
-    }
-    /** @param {Column[]} columns */
-    const read = (columns) => readingOf(columns, view.last);
-    if (texts) {
+    if (figure && view.last >= 0) {
       const value = readingOf(figure.columns, view.last, figure.highest);
       const { number, unit } = figure.format(value);
       setText(this.#value, number);
       setText(this.#unit, unit);
-      setText(this.#detail, figure.detail(read));
+      setText(this.#detail, figure.detail((columns) => readingOf(columns, view.last)));
       this.#value.dataset.value = Number.isNaN(value) ? "" : String(value);
     }
-    this.#sparkline.draw(figure, rows, view, figure.ceiling?.(read));
+  }
+
+  /**
+   * @param {Store} store
+   * @param {View} view
+   */
+  draw({ rows }, view) {
+    const figure = this.#figure;
+    if (figure && view.last >= 0) {
+      this.#sparkline.draw(figure, rows, view, figure.ceiling?.((columns) => readingOf(columns, view.last)));
+    }
   }
 }
 

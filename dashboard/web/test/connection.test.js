@@ -53,9 +53,9 @@ class Bench {
     return this.sockets[this.sockets.length - 1];
   }
 
-  accept() {
+  accept(hello = /** @type {object} */ ({ type: "hello", heartbeat_ms: 1000 })) {
     this.socket.onopen();
-    this.say({ type: "hello", heartbeat_ms: 1000 });
+    this.say(hello);
     this.say({ type: "history", samples: [], complete: true });
   }
 
@@ -211,32 +211,77 @@ test("a daemon that speaks another protocol is not listened to", () => {
   assert.equal(bench.sockets.length, 1);
 });
 
-test("while nobody can see the page samples are read together, and none is lost or late for anybody", () => {
+/** A hello of a daemon that holds so much of the past, at a sample a second. */
+const holding = (/** @type {number} */ seconds) => ({ type: "hello", heartbeat_ms: 1000, interval_ms: 1000, oldest_seq: 1, next_seq: 1 + seconds });
+
+test("while nobody can see the page it hears nothing, and takes every half minute what came meanwhile", () => {
   const bench = new Bench();
-  bench.accept();
-  let seq = 0;
-  const sample = () => bench.say({ type: "sample", seq: (seq += 1), time: seq, values: [] });
-  const all = () => Array.from({ length: seq }, (_, at) => at + 1);
-  sample();
-  assert.deepEqual(bench.taken, all(), "somebody looks: at once");
-
+  bench.accept(holding(600));
+  bench.position = "ab:600";
   bench.isHidden = true;
-  for (let at = 0; at < 100; at += 1) {
-    sample();
-    assert.ok(seq - bench.taken.length < 16, "what waits is bounded");
+  bench.connection.rest();
+  assert.ok(bench.socket.closed);
+  for (let nap = 2; nap < 5; nap += 1) {
+    bench.wait(29_999);
+    assert.equal(bench.sockets.length, nap - 1);
+    bench.wait(1);
+    assert.equal(bench.sockets.length, nap);
+    assert.ok(bench.socket.url.endsWith("?since=ab:600"));
+    bench.accept(holding(600));
+    assert.ok(bench.socket.closed, "and naps again");
   }
-  assert.ok(bench.taken.length < seq, "some wait");
-  bench.say({ type: "gap", epoch: "a", from_seq: 1, to_seq: 2, reason: "slow" });
-  assert.deepEqual(bench.taken, all(), "whatever else comes finds them read");
+  assert.ok(bench.phases.slice(1).every((phase) => phase === "live"), "which nobody has to be told of");
+});
 
-  sample();
+test("who looks again sees no stale page: what came during the nap is waited for, and not for long", () => {
+  const bench = new Bench();
+  bench.accept(holding(600));
+  bench.isHidden = true;
+  bench.connection.rest();
+  bench.wait(10_000);
   bench.isHidden = false;
   bench.connection.wake();
-  assert.deepEqual(bench.taken, all(), "as does who looks again");
+  assert.equal(bench.sockets.length, 2, "it is asked for at once");
+  assert.ok(bench.connection.isCatchingUp);
+  bench.time += 500;
+  assert.ok(!bench.connection.isCatchingUp, "a daemon that is gone does not hide what is held");
+  bench.time -= 500;
+  bench.accept(holding(600));
+  assert.ok(!bench.connection.isCatchingUp);
+  assert.ok(!bench.socket.closed, "and the page listens again");
+  bench.wait(1500);
+  bench.say({ type: "heartbeat", seq: 1, time: 1 });
+  bench.wait(2000);
+  assert.equal(bench.phases.at(-1), "reconnecting", "with the watch over silence");
+});
 
+test("a page naps only while the daemon holds well more than a nap, and looks again whether it does", () => {
+  const bench = new Bench();
+  bench.accept(holding(100));
   bench.isHidden = true;
-  sample();
+  bench.connection.rest();
+  assert.ok(!bench.socket.closed);
+  bench.say({ type: "sample", seq: 101, time: 101, values: [] });
+  assert.deepEqual(bench.taken, [101]);
+  bench.wait(30_000);
+  assert.equal(bench.sockets.length, 2);
+  bench.accept(holding(180));
+  assert.ok(bench.socket.closed);
+});
+
+test("what is not whole yet becomes so before a nap, and a loss is not slept through", () => {
+  const bench = new Bench();
+  bench.isHidden = true;
+  bench.connection.rest();
+  assert.ok(!bench.socket.closed, "the page was opened in the background");
+  bench.accept(holding(600));
+  assert.ok(bench.socket.closed);
+  bench.wait(30_000);
   bench.hangUp(1006);
-  assert.deepEqual(bench.taken, all(), "and a resume knows where it stands");
-  assert.deepEqual(bench.phases.at(-1), "reconnecting");
+  assert.equal(bench.phases.at(-1), "reconnecting");
+  bench.wait(250);
+  assert.equal(bench.sockets.length, 3, "it is asked again as soon as ever");
+  bench.isHidden = false;
+  bench.connection.wake();
+  assert.ok(!bench.connection.isCatchingUp, "that is no nap: the page says that it reconnects");
 });

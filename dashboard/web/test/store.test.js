@@ -14,6 +14,7 @@ const hello = (epoch = "aa", intervalMs = 1000) => ({
   epoch,
   intervalMs,
   heartbeatMs: 15_000,
+  heldMs: 0,
   replay: null,
 });
 

@@ -44,7 +44,10 @@ export async function closeBrowser() {
 /** @typedef {{ type: string, seq?: number, [field: string]: any }} Message */
 
 export class Visit {
-  /** Every stream that the page opened, oldest first. @type {{ url: URL, texts: string[], messages: Message[] }[]} */
+  /**
+   * Every stream that the page opened, oldest first.
+   * @type {{ url: URL, texts: string[], messages: Message[], isClosed: boolean }[]}
+   */
   streams = [];
   /** @type {import("playwright-core").Page} */
   page;
@@ -77,8 +80,10 @@ export class Visit {
     page.on("request", (request) => this.#expectOwn(request.url()));
     page.on("websocket", (socket) => {
       this.#expectOwn(socket.url().replace(/^ws/, "http"));
-      const stream = { url: new URL(socket.url()), texts: /** @type {string[]} */ ([]), messages: /** @type {Message[]} */ ([]) };
+      const url = new URL(socket.url());
+      const stream = { url, texts: /** @type {string[]} */ ([]), messages: /** @type {Message[]} */ ([]), isClosed: false };
       this.streams.push(stream);
+      socket.on("close", () => (stream.isClosed = true));
       socket.on("framereceived", ({ payload }) => {
         stream.texts.push(String(payload));
         stream.messages.push(JSON.parse(String(payload)));

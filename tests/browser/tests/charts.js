@@ -68,7 +68,9 @@ test("every chart that this host can fill is there, and the rest is named", asyn
   // The daemon without its collectors is a host that has none of that.
   const poor = await daemonFor(t, { more: "[collectors]\ntemperature = false\npressure = false\n" });
   const visit = await visitFor(t, poor.url);
-  assert.match(await visit.page.locator('[data-testid="absent"]').innerText(), /pressure.*temperatures/);
+  const absent = visit.page.locator('[data-testid="absent"]');
+  await absent.waitFor();
+  assert.match(await absent.innerText(), /pressure.*temperatures/);
 });
 
 test("the crosshair stands at one time in every chart, and every legend tells of it", async (t) => {

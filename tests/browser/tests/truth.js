@@ -199,6 +199,45 @@ test("while nobody can see it nothing is drawn, nothing is lost, and it is there
   assert.equal((await visit.facts()).gaps, visit.missedTicks);
 });
 
+test("a page that nobody sees lets a daemon that holds enough keep its samples, and has them all at once when somebody looks", async (t) => {
+  const host = await hostFor(t, 4, { interval: "100ms" });
+  const visit = await visitFor(t, host.url);
+  // As after three minutes, for which no test waits: the ring does hold all that this one needs.
+  await visit.page.addInitScript(() => {
+    const { get } = /** @type {{ get: () => string }} */ (Object.getOwnPropertyDescriptor(MessageEvent.prototype, "data"));
+    Object.defineProperty(MessageEvent.prototype, "data", {
+      /** @this {MessageEvent} */
+      get() {
+        return get.call(this).replace(/"oldest_seq":\d+/, '"oldest_seq":-10000');
+      },
+    });
+  });
+  await visit.page.reload();
+  await visit.takesMoreSamples(10);
+  const states = await visit.page.evaluateHandle(() => {
+    /** @type {(string | undefined)[]} */
+    const seen = [];
+    const { dataset } = document.documentElement;
+    new MutationObserver(() => seen.push(dataset.state)).observe(document.documentElement, { attributeFilter: ["data-state"] });
+    return seen;
+  });
+  const { stream } = visit;
+  await visit.hide(true);
+  await until("the stream is closed", () => stream.isClosed);
+  const asleep = await visit.facts();
+  const newest = async () => (await (await fetch(`${host.url}api/v1/samples?last=1s`)).json()).next_seq;
+  // Longer than a page that hears nothing takes to look stale.
+  await until("four seconds of samples", async () => (await newest()) > asleep.lastSeq + 40);
+  assert.equal((await visit.facts()).samples, asleep.samples, "nothing woke it");
+
+  await visit.hide(false);
+  await visit.holdsSamples(asleep.samples + 40);
+  assert.ok(visit.stream.url.search.endsWith(`since=${asleep.epoch}:${asleep.lastSeq}`), visit.stream.url.search);
+  await visit.takesMoreSamples(10);
+  assert.equal((await visit.facts()).gaps, visit.missedTicks);
+  assert.deepEqual(await states.jsonValue(), [], "it was live all the time, as far as anybody could see");
+});
+
 test("who asked for less motion gets at most one picture a second", async (t) => {
   const host = await hostFor(t, 4, { interval: "100ms" });
   const visit = await visitFor(t, `${host.url}#span=60000`, { reducedMotion: "reduce" });
