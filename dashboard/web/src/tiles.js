@@ -7,7 +7,7 @@ import { readingOf } from "./lines.js";
 import { devicesOf, interfacesOf } from "./panels.js";
 import { named, physicalDevices, physicalInterfaces, plain } from "./selection.js";
 import { Sparkline } from "./sparkline.js";
-import { byteRate, bytes, celsius, load, networkRate, percent, text } from "./units.js";
+import { byteRate, bytes, celsius, joined, load, networkRate, percent, text } from "./units.js";
 
 /**
  * @typedef {import("./store.js").Store} Store
@@ -44,7 +44,7 @@ const TILES = [
         detail: (read) =>
           iowait.length === 0
             ? cpusOf(store)
-            : `iowait ${text(percent(read(iowait)))} · steal ${text(percent(read(steal)))}`,
+            : joined([["iowait ", percent(read(iowait))], ["steal ", percent(read(steal))]]),
       });
     },
   },
@@ -73,8 +73,7 @@ const TILES = [
       );
       return unlessNone(plain(store.columns, "system.cpu.load_average.1m"), {
         format: load,
-        detail: (read) =>
-          `${text(load(read(five)))} · ${text(load(read(fifteen)))} over 5, 15 min`,
+        detail: (read) => joined([["5 min ", load(read(five))], ["15 min ", load(read(fifteen))]]),
       });
     },
   },
@@ -90,8 +89,10 @@ const TILES = [
       return unlessNone(all, {
         format: networkRate,
         detail: (read) =>
-          `↓ ${text(networkRate(read(named(all, "system.network.io", { "network.io.direction": "receive" }))))}` +
-          ` · ↑ ${text(networkRate(read(named(all, "system.network.io", { "network.io.direction": "transmit" }))))}`,
+          joined([
+            ["↓ ", networkRate(read(named(all, "system.network.io", { "network.io.direction": "receive" })))],
+            ["↑ ", networkRate(read(named(all, "system.network.io", { "network.io.direction": "transmit" })))],
+          ]),
       });
     },
   },
@@ -107,8 +108,10 @@ const TILES = [
       return unlessNone(all, {
         format: byteRate,
         detail: (read) =>
-          `r ${text(byteRate(read(named(all, "system.disk.io", { "disk.io.direction": "read" }))))}` +
-          ` · w ${text(byteRate(read(named(all, "system.disk.io", { "disk.io.direction": "write" }))))}`,
+          joined([
+            ["r ", byteRate(read(named(all, "system.disk.io", { "disk.io.direction": "read" })))],
+            ["w ", byteRate(read(named(all, "system.disk.io", { "disk.io.direction": "write" })))],
+          ]),
       });
     },
   },

@@ -63,6 +63,16 @@ export function text({ number, unit }) {
 }
 
 /**
+ * Several in a line, with the unit once where they have the same.
+ * @param {[string, Quantity][]} parts  each with the words before it
+ */
+export function joined(parts) {
+  const isCommon = parts.every(([, { unit }]) => unit === parts[0][1].unit);
+  const texts = parts.map(([words, quantity], at) => words + (isCommon && at < parts.length - 1 ? quantity.number : text(quantity)));
+  return texts.join(" · ");
+}
+
+/**
  * What all values of a table have in common is at its head; a cell has what is left.
  * @param {Quantity} quantity
  * @param {string} common  the unit of a zero

@@ -1,12 +1,19 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { axisLabel, bitRate, byteRate, bytes, celsius, duration, load, percent, text } from "../src/units.js";
+import { axisLabel, bitRate, byteRate, bytes, celsius, duration, joined, load, percent, text } from "../src/units.js";
 
 test("a missing value is a dash in every unit", () => {
   for (const format of [percent, bytes, byteRate, bitRate, load, celsius]) {
     assert.equal(text(format(NaN)), "–");
   }
   assert.equal(duration(NaN), "–");
+});
+
+test("what stands in a line has its unit once, where it is the same", () => {
+  assert.equal(joined([["r ", byteRate(2048)], ["w ", byteRate(3072)]]), "r 2.00 · w 3.00 KiB/s");
+  assert.equal(joined([["r ", byteRate(2048)], ["w ", byteRate(0)]]), "r 2.00 KiB/s · w 0 B/s");
+  assert.equal(joined([["r ", byteRate(NaN)], ["w ", byteRate(0)]]), "r – · w 0 B/s");
+  assert.equal(joined([["5 min ", load(1)], ["15 min ", load(2)]]), "5 min 1.00 · 15 min 2.00");
 });
 
 test("ratios become percent", () => {

@@ -58,7 +58,7 @@ test("each tile has a number, its unit, what it is made of, and a line of how it
   const wanted = {
     cpu: [/^\d+(\.\d)?%$/, /iowait .* steal/, "chart-blue"],
     memory: [/^[\d.]+GiB$/, /^of 16.0 GiB · \d/, "chart-purple"],
-    load: [/^\d+\.\d\d$/, /over 5, 15 min/, "chart-sky"],
+    load: [/^\d+\.\d\d$/, /^5 min \d+\.\d\d · 15 min \d+\.\d\d$/, "chart-sky"],
     network: [/^[\d.]+[MG]bit\/s$/, /↓.*↑/, "chart-green"],
     disk: [/^[\d.]+[KM]iB\/s$/, /^r .* · w /, "chart-orange"],
     pressure: [/^[\d.]+%$/, /most stalled: (cpu|memory|io)/, "chart-red"],
