@@ -9,10 +9,12 @@
 //! is what comes next. So nothing can be there twice, and nothing is missing without a gap that says so.
 
 mod archive;
+mod check;
 mod export;
 mod folder;
 mod ledger;
 mod line;
+mod number;
 mod reader;
 mod retention;
 mod values;

@@ -172,3 +172,17 @@ fn holes_duplicates_and_damage_are_found() {
     assert_eq!((report.duplicates, report.holes, report.damaged, report.torn), (1, 1, 1, 1), "{report:?}");
     assert!(!report.is_sound() && !report.is_whole());
 }
+
+#[test]
+fn a_value_that_is_no_number_is_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    append(&mut Writer::open(folder.path(), ONE_PART).unwrap(), 1..6);
+    let text = fs::read_to_string(newest(folder.path())).unwrap();
+    for wrong in ["1e999", "true", "\"3\"", "[3]", "{}"] {
+        fs::write(newest(folder.path()), text.replace(":3}}\n", &format!(":{wrong}}}}}\n"))).unwrap();
+        let report = verify(folder.path()).unwrap();
+        assert_eq!((report.damaged, report.holes), (1, 0), "{wrong}: {report:?}");
+    }
+    fs::write(newest(folder.path()), text).unwrap();
+    assert!(verify(folder.path()).unwrap().is_whole());
+}
