@@ -1,9 +1,8 @@
 //! Whether the values of a sample are what they should be, without making numbers of them.
 
 use memchr::memchr2;
-use serde_json::value::RawValue;
 
-use super::number;
+use super::{line::SampleValues, number};
 
 /// Looks at the values of line after line. Each names all its series, and nearly always the same ones as the line before:
 /// then all but the numbers is compared with that at once.
@@ -16,10 +15,16 @@ pub(super) struct Check {
 
 impl Check {
     /// How many values there are; `None` if one of them is neither a finite number nor missing.
-    pub(super) fn count(&mut self, object: &RawValue) -> Option<u64> {
-        let object = object.get().as_bytes();
-        let count = self.count_as_before(object).or_else(|| self.count_anew(object));
-        count.map(|count| count as u64)
+    pub(super) fn count(&mut self, values: &SampleValues<'_>) -> Option<u64> {
+        match values {
+            SampleValues::Object(object) => {
+                let object = object.get().as_bytes();
+                let count = self.count_as_before(object).or_else(|| self.count_anew(object));
+                count.map(|count| count as u64)
+            }
+            // A row that has any others is none.
+            SampleValues::Cells(cells) => Some(cells.ids().len() as u64),
+        }
     }
 
     fn count_as_before(&self, object: &[u8]) -> Option<usize> {
@@ -90,6 +95,7 @@ fn string_end(text: &[u8], at: usize) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serde_json::value::RawValue;
 
     use super::*;
     use crate::recording::Values;
@@ -97,7 +103,7 @@ mod tests {
     /// The same as it is said by those who make numbers of them.
     fn read(object: &RawValue) -> Option<u64> {
         let mut values = Values::default();
-        values.read(object).ok().map(|_| values.numbers().len() as u64)
+        values.read(&SampleValues::Object(object)).ok().map(|_| values.numbers().len() as u64)
     }
 
     fn raw(text: &str) -> Box<RawValue> {
@@ -134,7 +140,7 @@ mod tests {
             r#"{"a":nul}"#,
         ] {
             if let Ok(object) = RawValue::from_string(text.into()) {
-                assert_eq!(check.count(&object), read(&object), "{text}");
+                assert_eq!(check.count(&SampleValues::Object(&object)), read(&object), "{text}");
             }
         }
     }
@@ -145,7 +151,7 @@ mod tests {
             let mut check = Check::default();
             for line in &lines {
                 let object = raw(line);
-                prop_assert_eq!(check.count(&object), read(&object), "{}", line);
+                prop_assert_eq!(check.count(&SampleValues::Object(&object)), read(&object), "{}", line);
             }
         }
     }

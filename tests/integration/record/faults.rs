@@ -13,7 +13,7 @@ use hostcast::{
 
 use crate::support::{
     Fault, Heard, Pour, Proxy, Random, TestDaemon, eventually,
-    recorder::{Recorder, accounts_for, position, target},
+    recorder::{FORMS, Recorder, accounts_for, position, target},
     room_for,
 };
 
@@ -62,13 +62,13 @@ fn whatever_the_line_does_the_recording_is_whole_or_says_what_is_missing() {
     let targets: Vec<_> = lines.map(|(name, proxy)| target(name, &proxy.url())).collect();
     let mut random = Random::new(0);
     let mut recorder = Recorder::start(folder.path(), &targets);
-    for round in 1..=16 {
+    for round in 1..=16_usize {
         for Source { pour, random, .. } in &mut sources {
             pour.publish(random.below(50));
         }
         if round % 5 == 0 {
             recorder.kill();
-            recorder = Recorder::start(folder.path(), &targets);
+            recorder = Recorder::with(folder.path(), &targets, FORMS[round / 5 % 2]);
         }
         thread::sleep(Duration::from_millis(50 + random.below(100)));
     }
@@ -192,11 +192,11 @@ fn agrees(recording: &mut Reader, witnessed: &HashMap<Epoch, Vec<WireSample>>) {
         match found {
             Found::Line(_, Line::Hello { epoch, .. }) if over => (current, last, over) = (Some(epoch), 0, false),
             Found::Line(_, Line::Hello { epoch, .. }) => assert_eq!(current, Some(epoch)),
-            Found::Line(line, Line::Sample { epoch, seq, .. }) => {
+            Found::Line(text, line @ Line::Sample { epoch, seq, .. }) => {
                 assert_eq!((current, seq), (Some(epoch), last + 1));
                 // What it sent last of all, not everyone may have got.
                 if let Some(sample) = witnessed[&epoch].get(seq as usize - 1) {
-                    assert_eq!(serde_json::from_slice::<WireSample>(line).unwrap(), *sample);
+                    assert_eq!(serde_json::from_slice::<WireSample>(&text.json(&line)).unwrap(), *sample);
                 } else {
                     assert_eq!(seq as usize, witnessed[&epoch].len() + 1);
                 }
