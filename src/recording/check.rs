@@ -69,7 +69,10 @@ impl Check {
 
 /// How long the value is that a text begins with.
 fn length(text: &[u8]) -> Option<usize> {
-    if text.starts_with(b"null") { Some(b"null".len()) } else { number::length(text) }
+    match text.first()? {
+        b'n' => text.starts_with(b"null").then_some(b"null".len()),
+        _ => number::length(text),
+    }
 }
 
 fn skip_spaces(text: &[u8], at: usize) -> usize {

@@ -246,17 +246,14 @@ impl<'a> Rows<'a> {
 /// The values in their order, each as JSON has it.
 pub(super) fn members(values: SampleValues<'_>) -> Result<Vec<(Cow<'_, str>, &str)>, serde_json::Error> {
     Ok(match values {
-        SampleValues::Object(object) => {
-            let Members(members) = serde_json::from_str(object.get())?;
-            members.into_iter().map(|(id, value)| (id, value.get())).collect()
-        }
+        SampleValues::Object(object) => serde_json::from_str::<Members<'_>>(object.get())?.0,
         SampleValues::Cells(cells) => {
             cells.iter().map(|(id, cell)| (id.into(), if cell.is_empty() { "null" } else { cell })).collect()
         }
     })
 }
 
-struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+struct Members<'a>(Vec<(Cow<'a, str>, &'a str)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -271,8 +268,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut members = Vec::with_capacity(64);
-                while let Some((Id(id), value)) = map.next_entry()? {
-                    members.push((id, value));
+                while let Some((Id(id), value)) = map.next_entry::<_, &RawValue>()? {
+                    members.push((id, value.get()));
                 }
                 Ok(Members(members))
             }
