@@ -76,6 +76,25 @@ fn another_form_begins_a_new_part_wherever_the_old_one_was_torn() {
 }
 
 #[test]
+fn another_form_begins_a_new_part_if_the_old_one_was_sealed_and_its_lines_not_removed() {
+    for [old, new] in [[Form::Ndjson, Form::Csv], [Form::Csv, Form::Ndjson]] {
+        let [before, after] = [old, new].map(|form| columns(form, &["system.uptime"]));
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = Writer::open(folder.path(), ONE_PART).unwrap();
+        append(&mut writer, &before, 1..100);
+        let (path, lines) = (newest(folder.path()), fs::read(newest(folder.path())).unwrap());
+        writer.seal(&mut Compressor::new().unwrap()).unwrap();
+        drop(writer);
+        fs::write(&path, &lines).unwrap();
+        append(&mut Writer::open(folder.path(), ONE_PART).unwrap(), &after, 90..120);
+        assert!(seqs(folder.path()).into_iter().eq(1..120));
+        assert!(!path.exists() && parts(folder.path()) == [(1, old), (2, new)]);
+        let text = text_of(folder.path(), &Part::list(folder.path()).unwrap()[0]);
+        assert!(text.as_bytes() == lines, "with one header, if it has any");
+    }
+}
+
+#[test]
 fn a_part_of_csv_is_one_table() {
     let folder = tempfile::tempdir().unwrap();
     let columns = columns(Form::Csv, &["a", "b{c=d,e=f}", "line\nbreak"]);
