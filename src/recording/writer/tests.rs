@@ -131,6 +131,7 @@ fn a_torn_line_is_cut_wherever_it_was_torn() {
                 append(&mut writer, &columns, last + 1..6);
                 drop(writer);
                 assert!(seqs(folder.path()).into_iter().eq(1..6), "{length}");
+                assert!(fs::read(newest(folder.path())).unwrap().starts_with(&head(&columns)), "{length}");
             }
         }
     }

@@ -95,6 +95,23 @@ fn another_form_begins_a_new_part_if_the_old_one_was_sealed_and_its_lines_not_re
 }
 
 #[test]
+fn lines_of_a_seal_that_came_half_way_are_there_once_below_one_header() {
+    for columns in both() {
+        let folder = tempfile::tempdir().unwrap();
+        append(&mut Writer::open(folder.path(), ONE_PART).unwrap(), &columns, 1..100);
+        let lines = fs::read(newest(folder.path())).unwrap();
+        // As if it had died between the first frame and the second.
+        let half = lines.len() / 2 + memchr::memchr(b'\n', &lines[lines.len() / 2..]).unwrap() + 1;
+        fs::write(archive_of(folder.path()), Compressor::new().unwrap().frame(&lines[..half]).unwrap()).unwrap();
+        assert!(seqs(folder.path()).into_iter().eq(1..100), "a reader knows it too");
+        append(&mut Writer::open(folder.path(), ONE_PART).unwrap(), &columns, 95..110);
+        let appended: Vec<_> = (100..110).flat_map(|seq| sample_line(&columns, seq).1).collect();
+        let text = text_of(folder.path(), &Part::list(folder.path()).unwrap()[0]);
+        assert!(text.as_bytes() == [lines, appended].concat());
+    }
+}
+
+#[test]
 fn a_part_of_csv_is_one_table() {
     let folder = tempfile::tempdir().unwrap();
     let columns = columns(Form::Csv, &["a", "b{c=d,e=f}", "line\nbreak"]);
