@@ -31,10 +31,11 @@ use crate::{
     client::{Builder, Refused},
     descriptors,
     logging::Board,
-    recording::{FolderName, Retention, Rotation},
+    recording::{FolderName, Form, Retention, Rotation},
     signals::Orders,
 };
 
+mod batch;
 mod disk;
 mod host;
 mod live;
@@ -72,13 +73,24 @@ pub enum Output {
     Folder {
         /// The folder.
         path: PathBuf,
+        /// How lines are written.
+        form: Form,
         /// When a new part is begun.
         rotation: Rotation,
         /// How long parts are kept.
         retention: Retention,
     },
-    /// The standard output, for pipes. It has no memory: each start begins anew.
+    /// The standard output, for pipes: lines of JSON. It has no memory: each start begins anew.
     Stdout,
+}
+
+impl Output {
+    fn form(&self) -> Form {
+        match self {
+            Self::Folder { form, .. } => *form,
+            Self::Stdout => Form::Ndjson,
+        }
+    }
 }
 
 /// Why recording ended.
@@ -150,6 +162,7 @@ async fn run(
         budget: Arc::new(Semaphore::new(buffer as usize)),
         turns: Arc::new(Semaphore::new(READERS_OF_THE_PAST)),
         names: Arc::default(),
+        form: output.form(),
     };
     let names: Vec<_> = hosts.iter().map(|host| host.name.clone()).collect();
     let progress = Arc::new(Progress::new(names.clone()));
@@ -243,7 +256,8 @@ mod tests {
         use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().into();
-        let output = Output::Folder { path, rotation: Rotation::default(), retention: Retention::default() };
+        let (form, rotation, retention) = (Form::default(), Rotation::default(), Retention::default());
+        let output = Output::Folder { path, form, rotation, retention };
         let runtime = runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let refusing = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -16,7 +16,7 @@ use std::{
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
-use super::{HostEnded, Output, host::Batch, progress::Progress};
+use super::{HostEnded, Output, batch::Batch, progress::Progress};
 use crate::{
     protocol::Position,
     recording::{Compressor, FolderName, Ledger, Retention, Rotation, Verdict, WriteError, Writer},
@@ -87,7 +87,7 @@ impl Disk {
         let (fail, failed) = oneshot::channel();
         let (end, done) = oneshot::channel();
         let sink = match output {
-            Output::Folder { path, rotation, retention } => {
+            Output::Folder { path, rotation, retention, .. } => {
                 Sink::Folder { path, rotation, retention, compressor: Compressor::new()? }
             }
             Output::Stdout => Sink::Stdout,
@@ -170,7 +170,7 @@ impl Host {
             none => none.insert(Writer::open(&path.join(self.name.as_str()), rotation)?),
         };
         while let Some(batch) = self.waiting.front() {
-            self.written += writer.append(&batch.head, batch.lines(), compressor)?;
+            self.written += writer.append(batch.head(), batch.lines(), compressor)?;
             // Its share of the budget goes with it.
             drop(self.waiting.pop_front().map(|batch| batch.share));
         }

@@ -13,40 +13,12 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use super::{Host, HostEnded, disk::DiskHandle, names::Names, progress::HostProgress};
+use super::{Host, HostEnded, batch::Batch, disk::DiskHandle, names::Names, progress::HostProgress};
 use crate::{
     client::{Client, Event, Refused},
-    protocol::{Epoch, Gap, GapReason, Hello, HelloHost},
-    recording::{Columns, FolderName, Record, RecordedGap, push_gap, push_hello, push_sample},
+    protocol::{Epoch, Gap, GapReason, Hello},
+    recording::{Columns, FolderName, Form, Record, RecordedGap},
 };
-
-/// Lines on their way to the disk.
-#[derive(Debug, Default)]
-pub(super) struct Batch {
-    pub(super) host: usize,
-    /// The `hello` that a new part begins with.
-    pub(super) head: Arc<[u8]>,
-    /// Each line's record, and where it ends.
-    pub(super) records: Vec<(Record, usize)>,
-    pub(super) text: Vec<u8>,
-    /// Their share of the budget, which is given back when they are written.
-    pub(super) share: Option<OwnedSemaphorePermit>,
-}
-
-impl Batch {
-    pub(super) fn lines(&self) -> impl Iterator<Item = (Record, &[u8])> {
-        let mut start = 0;
-        self.records.iter().map(move |(record, end)| {
-            let line = &self.text[start..*end];
-            start = *end;
-            (*record, line)
-        })
-    }
-
-    fn end_line(&mut self, record: Record) {
-        self.records.push((record, self.text.len()));
-    }
-}
 
 /// No more lines than this are put together: what came while the disk was busy is written at once.
 const MAX_BATCH: usize = 16 << 10;
@@ -68,6 +40,8 @@ pub(super) struct Shared {
     pub(super) turns: Arc<Semaphore>,
     /// The names of their series.
     pub(super) names: Arc<Names>,
+    /// How their lines are written.
+    pub(super) form: Form,
 }
 
 /// Follows one host until there is no use in it.
@@ -78,9 +52,9 @@ pub(super) async fn follow(
     shared: Shared,
     progress: &HostProgress,
 ) -> HostEnded {
-    let Shared { budget, turns, names } = shared;
     let Host { name, builder, labels } = host;
-    let mut lines = Lines::new(index, name, labels, turns, names);
+    let budget = Arc::clone(&shared.budget);
+    let mut lines = Lines::new(index, name, labels, shared);
     // What was missed since the recording ended was missed because nobody recorded.
     let mut blame = GapReason::Down;
     loop {
@@ -91,7 +65,7 @@ pub(super) async fn follow(
         lines.blame = position.map(|_| blame);
         let mut client = builder.clone().since(position).build();
         loop {
-            let batch = match lines.next_batch(&mut client, progress).await {
+            let mut batch = match lines.next_batch(&mut client, progress).await {
                 Ok(batch) => batch,
                 Err(refused) => return refused.into(),
             };
@@ -101,7 +75,8 @@ pub(super) async fn follow(
                 warn!("{}: nothing can be written and the buffer is full; disconnected until it is not", lines.name);
                 break;
             };
-            disk.write(Batch { share: Some(share), ..batch });
+            batch.share = Some(share);
+            disk.write(batch);
             if lines.turn.is_had() {
                 // The past comes faster than any disk takes it, and all of it would wait in memory.
                 if timeout(PATIENCE_WITH_DISK, disk.drained(index)).await.is_err() {
@@ -125,15 +100,16 @@ struct Lines {
     index: usize,
     name: FolderName,
     labels: BTreeMap<String, String>,
-    /// The ring that is being followed.
-    epoch: Option<Epoch>,
-    /// The machine and the labels that the lines are of.
-    host: HelloHost,
-    /// What the daemon last said about itself, as a line.
-    head: Arc<[u8]>,
+    /// What the daemon last said about itself, with our labels: the ring that is being followed, and the machine.
+    hello: Option<Hello>,
+    /// The same as a line.
+    hello_line: Arc<[u8]>,
     /// Whether that is still to be recorded.
     is_new: bool,
+    form: Form,
     columns: Arc<Columns>,
+    /// Those of the lines after the batch that is being made, whose lines are under another header.
+    next_columns: Option<Arc<Columns>>,
     names: Arc<Names>,
     /// Why samples that are not there any more were not taken when they were.
     blame: Option<GapReason>,
@@ -168,22 +144,31 @@ impl Turn {
 }
 
 impl Lines {
-    fn new(
-        index: usize,
-        name: FolderName,
-        labels: BTreeMap<String, String>,
-        turns: Arc<Semaphore>,
-        names: Arc<Names>,
-    ) -> Self {
-        let (head, columns) = (Arc::default(), Arc::default());
-        let turn = Turn::NotNeeded;
-        let (epoch, host, is_new, blame) = (None, HelloHost::default(), false, None);
-        Self { index, name, labels, epoch, host, head, is_new, columns, names, blame, turns, turn }
+    fn new(index: usize, name: FolderName, labels: BTreeMap<String, String>, shared: Shared) -> Self {
+        let Shared { turns, names, form, .. } = shared;
+        Self {
+            index,
+            name,
+            labels,
+            hello: None,
+            hello_line: Arc::default(),
+            is_new: false,
+            form,
+            columns: names.share(Columns::none(form)),
+            next_columns: None,
+            names,
+            blame: None,
+            turns,
+            turn: Turn::NotNeeded,
+        }
     }
 
     /// What is there, as soon as there is something.
     async fn next_batch(&mut self, client: &mut Client, progress: &HostProgress) -> Result<Batch, Refused> {
-        let mut batch = Batch { host: self.index, ..Batch::default() };
+        if let Some(columns) = self.next_columns.take() {
+            self.set_columns(columns);
+        }
+        let mut batch = self.batch();
         while batch.text.is_empty() {
             // There was no past.
             self.turn.end_if_over();
@@ -206,12 +191,16 @@ impl Lines {
             };
             self.take(event?, &mut batch, progress);
         }
-        while batch.text.len() < MAX_BATCH && !matches!(self.turn, Turn::Wanted) {
+        while batch.text.len() < MAX_BATCH && self.next_columns.is_none() && !matches!(self.turn, Turn::Wanted) {
             let Some(event) = client.next().now_or_never() else { break };
             self.take(event?, &mut batch, progress);
         }
-        batch.head = Arc::clone(&self.head);
+        (batch.columns, batch.hello) = (Arc::clone(&self.columns), Arc::clone(&self.hello_line));
         Ok(batch)
+    }
+
+    fn batch(&self) -> Batch {
+        Batch::new(self.index, Arc::clone(&self.columns))
     }
 
     fn take(&mut self, event: Event, batch: &mut Batch, progress: &HostProgress) {
@@ -225,7 +214,14 @@ impl Lines {
                     self.turn = Turn::Wanted;
                 }
             }
-            Event::Schema(schema) => self.columns = self.names.share(Columns::from(&schema)),
+            Event::Schema(schema) => {
+                let columns = self.names.share(Columns::new(self.form, &schema));
+                if batch.text.is_empty() || columns.header() == self.columns.header() {
+                    self.set_columns(columns);
+                } else {
+                    self.next_columns = Some(columns);
+                }
+            }
             Event::Gap(gap) => {
                 progress.gaps.fetch_add(1, Relaxed);
                 self.gap(gap, batch);
@@ -235,8 +231,8 @@ impl Lines {
                 progress.newest.store(sample.time, Relaxed);
                 self.introduce(batch);
                 // The client yields no sample before the hello.
-                let Some(epoch) = self.epoch else { return };
-                push_sample(&mut batch.text, self.name.as_str(), epoch, &self.columns, &sample);
+                let Some(epoch) = self.epoch() else { return };
+                self.columns.push_sample(&mut batch.text, self.name.as_str(), epoch, &sample);
                 batch.end_line(Record::Sample { epoch, seq: sample.seq });
             }
             Event::Live => {
@@ -261,11 +257,30 @@ impl Lines {
 
     fn hello(&mut self, mut hello: Hello) {
         hello.host.labels.extend(self.labels.clone());
-        self.is_new |= self.epoch != Some(hello.epoch) || self.host != hello.host;
-        let mut head = Vec::new();
-        push_hello(&mut head, self.name.as_str(), &hello);
-        self.head = head.into();
-        (self.epoch, self.host) = (Some(hello.epoch), hello.host);
+        let is_known = |known: &Hello| known.epoch == hello.epoch && known.host == hello.host;
+        self.is_new |= !self.hello.as_ref().is_some_and(is_known);
+        self.hello = Some(hello);
+        self.write_hello();
+    }
+
+    fn epoch(&self) -> Option<Epoch> {
+        self.hello.as_ref().map(|hello| hello.epoch)
+    }
+
+    fn set_columns(&mut self, columns: Arc<Columns>) {
+        let is_other = columns.header() != self.columns.header();
+        self.columns = columns;
+        if is_other {
+            self.write_hello();
+        }
+    }
+
+    fn write_hello(&mut self) {
+        let mut line = Vec::new();
+        if let Some(hello) = &self.hello {
+            self.columns.push_hello(&mut line, self.name.as_str(), hello);
+        }
+        self.hello_line = line.into();
     }
 
     fn gap(&mut self, gap: Gap, batch: &mut Batch) {
@@ -278,7 +293,7 @@ impl Lines {
         if let (GapReason::Evicted, Some(blame)) = (gap.reason, self.blame) {
             gap.reason = blame;
         }
-        push_gap(&mut batch.text, self.name.as_str(), &gap);
+        self.columns.push_gap(&mut batch.text, self.name.as_str(), &gap);
         batch.end_line(Record::Gap(gap));
         if is_end {
             // The new ring is introduced after the end of the old one.
@@ -289,8 +304,8 @@ impl Lines {
 
     /// Says whose samples follow, where that was not said.
     fn introduce(&mut self, batch: &mut Batch) {
-        if let (true, Some(epoch)) = (std::mem::take(&mut self.is_new), self.epoch) {
-            batch.text.extend(&*self.head);
+        if let (true, Some(epoch)) = (std::mem::take(&mut self.is_new), self.epoch()) {
+            batch.text.extend(&*self.hello_line);
             batch.end_line(Record::Hello { epoch });
         }
     }
@@ -317,8 +332,9 @@ mod tests {
     use crate::client::Lost;
 
     fn lines() -> Lines {
-        let turns = Arc::new(Semaphore::new(1));
-        Lines::new(0, FolderName::new("web-1").unwrap(), BTreeMap::new(), turns, Arc::default())
+        let (budget, turns) = (Arc::new(Semaphore::new(1)), Arc::new(Semaphore::new(1)));
+        let shared = Shared { budget, turns, names: Arc::default(), form: Form::default() };
+        Lines::new(0, FolderName::new("web-1").unwrap(), BTreeMap::new(), shared)
     }
 
     fn hello(site: &str) -> Event {
@@ -344,18 +360,21 @@ mod tests {
         let progress = Progress::new(vec![lines.name.clone()]);
         let lost = || Event::Lost { why: Lost::Silent(Duration::ZERO), retry_in: Duration::ZERO };
         for event in [lost(), hello("fra1")] {
-            lines.take(event, &mut Batch::default(), &progress.hosts[0]);
+            let mut batch = lines.batch();
+            lines.take(event, &mut batch, &progress.hosts[0]);
             assert!(has_permit(&lines));
         }
         for event in [Event::Live, lost()] {
-            lines.take(event, &mut Batch::default(), &progress.hosts[0]);
+            let mut batch = lines.batch();
+            lines.take(event, &mut batch, &progress.hosts[0]);
         }
         assert_eq!((has_permit(&lines), lines.turns.available_permits()), (false, 1));
     }
 
     #[test]
     fn labels_that_a_daemon_has_now_hold_for_what_follows_them() {
-        let (mut lines, mut batch) = (lines(), Batch::default());
+        let mut lines = lines();
+        let mut batch = lines.batch();
         let progress = Progress::new(vec![lines.name.clone()]);
         for event in [hello("fra1"), sample(1), hello("fra1"), sample(2), hello("ams1"), sample(3)] {
             lines.take(event, &mut batch, &progress.hosts[0]);

@@ -25,7 +25,10 @@ impl Names {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::{SchemaMessage, SeriesText};
+    use crate::{
+        protocol::{SchemaMessage, SeriesText},
+        recording::Form,
+    };
 
     fn columns(id: &str) -> Columns {
         let series = SeriesText {
@@ -35,7 +38,7 @@ mod tests {
             attributes: std::collections::BTreeMap::new(),
             interval_ms: None,
         };
-        Columns::from(&SchemaMessage { revision: 1, series: vec![series] })
+        Columns::new(Form::Ndjson, &SchemaMessage { revision: 1, series: vec![series] })
     }
 
     #[test]

@@ -22,6 +22,7 @@ use self::{
     table::export_table,
 };
 use super::{
+    form::LineText,
     line::Line,
     reader::{Found, Reader},
 };
@@ -99,7 +100,7 @@ enum Taken {
 fn read(
     hosts: &[PathBuf],
     selection: &Selection,
-    mut each: impl FnMut(&Host, &[u8], &Line<'_>) -> io::Result<Taken>,
+    mut each: impl FnMut(&Host, LineText<'_>, &Line<'_>) -> io::Result<Taken>,
 ) -> io::Result<Exported> {
     let mut exported = Exported::default();
     for folder in hosts {
@@ -109,7 +110,7 @@ fn read(
         let mut is_within = selection.from.is_none();
         while let Some(found) = reader.read()? {
             match found {
-                Found::Line(_, Line::Hello { hello, .. }) => host.greet(hello),
+                Found::Line(_, Line::Hello { hello, .. }) => host.greet(&hello),
                 Found::Line(text, line) => {
                     if let Line::Sample { time, .. } = &line {
                         is_within = selection.wants_time(*time);
@@ -133,21 +134,19 @@ fn read(
 /// Samples and gaps as lines of JSON, as they were recorded, with the labels of their hosts.
 fn export_ndjson(hosts: &[PathBuf], selection: &Selection, mut out: impl Write) -> io::Result<Exported> {
     read(hosts, selection, |host, text, line| {
-        let text = host.label(text);
         match line {
             Line::Sample { values, .. } if !selection.metrics.is_empty() => {
-                let Ok(members) = members(values) else { return Ok(Taken::Damaged) };
-                // The values stand last, so that the head can be passed on as it is.
-                let head = text.len() - values.get().len() - b"}\n".len();
-                out.write_all(&text[..head])?;
+                let Ok(members) = members(*values) else { return Ok(Taken::Damaged) };
+                // What stands before them can be passed on as it is.
+                out.write_all(&host.label(&text.json_head(line)))?;
                 let mut separator = "{";
                 for (id, value) in members.iter().filter(|(id, _)| selection.wants(id)) {
-                    write!(out, "{separator}{}:{}", serde_json::to_string(id)?, value.get())?;
+                    write!(out, "{separator}{}:{value}", serde_json::to_string(id)?)?;
                     separator = ",";
                 }
                 out.write_all(if separator == "{" { b"{}}\n" } else { b"}}\n" })?;
             }
-            _ => out.write_all(&text)?,
+            _ => out.write_all(&host.label(&text.json(line)))?,
         }
         Ok(Taken::Whole)
     })

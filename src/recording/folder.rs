@@ -6,6 +6,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use super::form::Form;
+
 /// The name of a host's folder, which is also its `host` in every line.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FolderName(String);
@@ -62,10 +64,12 @@ pub(super) struct Part {
     pub(super) number: u32,
     /// When it was begun, in seconds since the Unix epoch.
     pub(super) begun: u64,
+    /// How its lines are written.
+    pub(super) form: Form,
 }
 
-const ARCHIVE: &str = ".ndjson.zst";
-const NEWEST: &str = ".ndjson";
+/// What an archive's name ends with, behind its form.
+const ARCHIVE: &str = ".zst";
 
 impl Part {
     /// The parts in a host's folder, oldest first.
@@ -80,18 +84,19 @@ impl Part {
     }
 
     fn parse(name: &str) -> Option<Self> {
-        let stem = name.strip_suffix(ARCHIVE).or_else(|| name.strip_suffix(NEWEST))?;
+        let name = name.strip_suffix(ARCHIVE).unwrap_or(name);
+        let (form, stem) = Form::ALL.iter().find_map(|form| Some((*form, name.strip_suffix(form.extension())?)))?;
         let (number, begun) = stem.split_once('-')?;
-        let part = Self { number: number.parse().ok()?, begun: parse_time(begun)? };
+        let part = Self { number: number.parse().ok()?, begun: parse_time(begun)?, form };
         (part.stem() == stem).then_some(part)
     }
 
     pub(super) fn archive(&self, folder: &Path) -> PathBuf {
-        folder.join(self.stem() + ARCHIVE)
+        folder.join(self.stem() + self.form.extension() + ARCHIVE)
     }
 
     pub(super) fn newest(&self, folder: &Path) -> PathBuf {
-        folder.join(self.stem() + NEWEST)
+        folder.join(self.stem() + self.form.extension())
     }
 
     fn stem(&self) -> String {
@@ -121,13 +126,21 @@ mod tests {
     #[test]
     fn parts_sort_as_they_were_written() {
         let folder = tempfile::tempdir().unwrap();
-        let parts = [(1, 1_795_373_694), (2, 5), (9, 1_795_373_695), (10, 1_795_373_696)];
-        let parts = parts.map(|(number, begun)| Part { number, begun });
+        let (json, csv) = (Form::Ndjson, Form::Csv);
+        let parts = [(1, 1_795_373_694, json), (2, 5, csv), (9, 1_795_373_695, csv), (10, 1_795_373_696, json)];
+        let parts = parts.map(|(number, begun, form)| Part { number, begun, form });
         for part in &parts {
             fs::write(part.archive(folder.path()), "").unwrap();
             fs::write(part.newest(folder.path()), "").unwrap();
         }
-        for other in [".lock", "notes.ndjson", "000001-20261122T205454Z.ndjson.tmp", "1-20261122T205454Z.ndjson"] {
+        for other in [
+            ".lock",
+            "notes.ndjson",
+            "000001-20261122T205454Z.ndjson.tmp",
+            "1-20261122T205454Z.ndjson",
+            "000003-20261122T205454Z.zst",
+            "000003-20261122T205454Z.csv.gz",
+        ] {
             fs::write(folder.path().join(other), "").unwrap();
         }
         assert_eq!(Part::list(folder.path()).unwrap(), parts);

@@ -1,6 +1,7 @@
 //! Reads the recording of one host from its beginning, in constant memory, also while it is being written.
 
 use std::{
+    fmt::Display,
     fs::File,
     io,
     ops::Range,
@@ -13,6 +14,7 @@ use memchr::memchr;
 use super::{
     archive,
     folder::Part,
+    form::{Form, LineText, Parser},
     ledger::{Ledger, Record, Verdict},
     line::Line,
 };
@@ -21,7 +23,7 @@ use super::{
 #[derive(Debug)]
 pub enum Found<'a> {
     /// A line, and what it says.
-    Line(&'a [u8], Line<'a>),
+    Line(LineText<'a>, Line<'a>),
     /// Something that cannot be read, and why. What follows it may be whole.
     Damaged(String),
     /// The end of a file that was being written when the recorder died: the next start cuts it.
@@ -34,6 +36,8 @@ pub struct Reader {
     folder: PathBuf,
     parts: vec::IntoIter<Part>,
     current: Option<Current>,
+    /// Of the part that is being read.
+    parser: Parser,
     /// Lines that were decompressed and not read yet.
     text: Vec<u8>,
     next_line: usize,
@@ -60,6 +64,7 @@ impl Reader {
             folder: folder.into(),
             parts: Part::list(folder)?.into_iter(),
             current: None,
+            parser: Parser::new(Form::default()),
             text: Vec::new(),
             next_line: 0,
             may_be_repeated: false,
@@ -100,7 +105,8 @@ impl Reader {
                 break (start, self.next_line);
             }
             // Sealed a moment ago, and not removed yet where it stood before.
-            let record = Line::parse(&self.text[start..self.next_line]).ok().map(|line| line.record());
+            let line = self.parser.parse(&self.text[start..self.next_line]);
+            let record = line.ok().map(|line| line.record());
             match record.map(|record| (record, self.ledger.judge(&record))) {
                 Some((_, Verdict::Known)) => {}
                 Some((Record::Hello { .. }, _)) => break (start, self.next_line),
@@ -111,8 +117,8 @@ impl Reader {
             }
         };
         self.bytes.1 += (end - start) as u64;
-        let line = &self.text[start..end];
-        match Line::parse(line) {
+        let line = LineText { form: self.parser.form(), bytes: &self.text[start..end] };
+        match self.parser.parse(line.bytes) {
             Ok(parsed) => {
                 self.ledger.accept(&parsed.record());
                 Ok(Some(Found::Line(line, parsed)))
@@ -128,32 +134,46 @@ impl Reader {
             let Some(current) = &mut self.current else {
                 let Some(part) = self.parts.next() else { return Ok(Refilled::End) };
                 self.current = Some(Current::open(&self.folder, &part)?);
+                self.parser = Parser::new(part.form);
                 self.may_be_repeated = false;
                 continue;
             };
             if let (Some(archive), Some(range)) = (&mut current.archive, current.frames.next()) {
                 let frame = archive::read_frame(archive, &range)?;
                 self.bytes.0 += frame.len() as u64;
-                match archive::text(&frame) {
-                    Ok(text) => self.text = text,
-                    Err(error) => {
-                        let place = format!("{}, byte {}: {error}", current.path.display(), range.start);
-                        return Ok(Refilled::Problem(Found::Damaged(place)));
-                    }
-                }
-                return Ok(Refilled::Text);
+                let place = |error: &dyn Display| format!("{}, byte {}: {error}", current.path.display(), range.start);
+                return Ok(match archive::text(&frame) {
+                    Ok(text) => match self.parser.begin(&text) {
+                        Ok(begin) => self.take(text, begin),
+                        Err(error) => Refilled::Problem(Found::Damaged(place(&error))),
+                    },
+                    Err(error) => Refilled::Problem(Found::Damaged(place(&error))),
+                });
             }
             if std::mem::take(&mut current.is_torn) {
                 return Ok(Refilled::Problem(Found::Torn(current.path.clone())));
             }
             if let Some(newest) = current.newest.take() {
                 self.bytes.0 += newest.len() as u64;
-                self.text = newest;
                 self.may_be_repeated = true;
-                return Ok(Refilled::Text);
+                return Ok(match self.parser.begin(&newest) {
+                    Ok(begin) => self.take(newest, begin),
+                    // It is called like the archive, without the end.
+                    Err(error) => {
+                        let place = current.path.with_extension("");
+                        Refilled::Problem(Found::Damaged(format!("{}: {error}", place.display())))
+                    }
+                });
             }
             self.current = None;
         }
+    }
+
+    /// Has the lines of this text read next, which begin here.
+    fn take(&mut self, text: Vec<u8>, begin: usize) -> Refilled {
+        (self.text, self.next_line) = (text, begin);
+        self.bytes.1 += begin as u64;
+        Refilled::Text
     }
 }
 

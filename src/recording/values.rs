@@ -8,6 +8,12 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
+use super::{
+    csv_line::Cells,
+    line::{InvalidLine, SampleValues},
+    number,
+};
+
 /// Reads line after line. Each names all its series, and nearly always the same ones as the line before.
 #[derive(Debug)]
 pub struct Values {
@@ -33,15 +39,35 @@ impl Values {
     }
 
     /// Reads the values of a line. `true` if they are of other series than those before.
-    pub fn read(&mut self, values: &RawValue) -> Result<bool, serde_json::Error> {
+    pub fn read(&mut self, values: &SampleValues<'_>) -> Result<bool, InvalidLine> {
         self.numbers.clear();
+        match values {
+            SampleValues::Object(object) => self.read_object(object),
+            SampleValues::Cells(cells) => self.read_cells(*cells),
+        }
+    }
+
+    fn read_object(&mut self, object: &RawValue) -> Result<bool, InvalidLine> {
         let into = Into { known: &self.ids, numbers: &mut self.numbers };
-        let others = into.deserialize(&mut serde_json::Deserializer::from_str(values.get()))?;
+        let others = into.deserialize(&mut serde_json::Deserializer::from_str(object.get()))?;
         let is_changed = others.is_some();
         if let Some(others) = others {
             self.ids = others.into();
         }
         Ok(is_changed)
+    }
+
+    fn read_cells(&mut self, cells: Cells<'_>) -> Result<bool, InvalidLine> {
+        for (id, cell) in cells.iter() {
+            let number = if cell.is_empty() { Some(f64::NAN) } else { number::read(cell.as_bytes()) };
+            self.numbers.push(number.ok_or_else(|| InvalidLine::Cell { column: id.into(), cell: cell.into() })?);
+        }
+        if Arc::ptr_eq(&self.ids, cells.ids()) {
+            return Ok(false);
+        }
+        // With those of the header itself, the next row is known at a glance.
+        let before = std::mem::replace(&mut self.ids, Arc::clone(cells.ids()));
+        Ok(before != self.ids)
     }
 }
 
@@ -107,18 +133,18 @@ mod tests {
             ("{}", true, &[], &[]),
             ("{}", false, &[], &[]),
         ] {
-            assert_eq!(values.read(&raw(text)).unwrap(), is_changed, "{text}");
+            assert_eq!(values.read(&SampleValues::Object(&raw(text))).unwrap(), is_changed, "{text}");
             assert_eq!(values.ids().iter().map(|id| &**id).collect::<Vec<_>>(), ids);
             assert_eq!(values.numbers(), numbers);
         }
-        values.read(&raw(r#"{"a":null}"#)).unwrap();
+        values.read(&SampleValues::Object(&raw(r#"{"a":null}"#))).unwrap();
         assert!(values.numbers()[0].is_nan());
     }
 
     #[test]
     fn what_is_no_number_is_refused() {
         for text in [r#"{"a":"1"}"#, r#"{"a":[1]}"#, "[1]", "1"] {
-            assert!(Values::default().read(&raw(text)).is_err(), "{text}");
+            assert!(Values::default().read(&SampleValues::Object(&raw(text))).is_err(), "{text}");
         }
     }
 }

@@ -10,10 +10,10 @@ use std::{
     thread,
 };
 
-use memchr::memchr_iter;
 use serde::Serialize;
 
 use super::{
+    check::Check,
     ledger::{Ledger, Record, Verdict},
     line::Line,
     reader::{Found, Reader},
@@ -39,7 +39,7 @@ pub struct Report {
     pub duplicates: u64,
     /// Places where samples are missing and no gap says so: there must be none.
     pub holes: u64,
-    /// Lines or frames that cannot be read, and the first few of them in words: there must be none.
+    /// Lines or frames that cannot be read, and samples with a value that is no number: there must be none.
     pub damaged: u64,
     /// The first damages and holes in words.
     pub problems: Vec<String>,
@@ -82,13 +82,18 @@ impl Report {
         Some((self.samples - 1) as f64 * 1e3 / span_ms as f64)
     }
 
+    fn damage(&mut self, what: String) {
+        self.damaged += 1;
+        self.problem(what);
+    }
+
     fn problem(&mut self, what: String) {
         if self.problems.len() < MAX_PROBLEMS {
             self.problems.push(what);
         }
     }
 
-    fn line(&mut self, line: &Line<'_>, verdict: Verdict) {
+    fn line(&mut self, line: &Line<'_>, verdict: Verdict, check: &mut Check) {
         match verdict {
             Verdict::Next => {}
             Verdict::Known => {
@@ -101,12 +106,14 @@ impl Report {
             }
         }
         match line {
-            Line::Sample { time, values, .. } => {
+            Line::Sample { epoch, seq, time, values, .. } => {
                 self.samples += 1;
                 self.first_time.get_or_insert(*time);
                 self.last_time = Some(*time);
-                // Ids have commas, but within quotes; a colon stands outside of them once for each value.
-                self.values += count_values(values.get());
+                match check.count(values) {
+                    Some(values) => self.values += values,
+                    None => self.damage(format!("sample {epoch}:{seq} has a value that is no number")),
+                }
             }
             Line::Gap(gap) => {
                 let gaps = self.gaps.entry(gap.reason).or_default();
@@ -117,12 +124,6 @@ impl Report {
             Line::Hello { .. } => {}
         }
     }
-}
-
-/// How many members a flat object has: each has one `":` at the end of its key.
-fn count_values(object: &str) -> u64 {
-    let object = object.as_bytes();
-    memchr_iter(b':', object).filter(|at| *at > 0 && object[at - 1] == b'"').count() as u64
 }
 
 /// Reads the recordings of several hosts, as many at a time as there are processors. The reports have their order.
@@ -152,7 +153,7 @@ pub fn verify(folder: &Path) -> io::Result<Report> {
     let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let mut report = Report { host: name, ..Report::default() };
     let mut reader = Reader::open(folder)?;
-    let (mut ledger, mut epoch) = (Ledger::default(), None);
+    let (mut ledger, mut epoch, mut check) = (Ledger::default(), None, Check::default());
     while let Some(found) = reader.read()? {
         match found {
             Found::Line(_, line) => {
@@ -161,17 +162,14 @@ pub fn verify(folder: &Path) -> io::Result<Report> {
                 if verdict != Verdict::Known {
                     ledger.accept(&record);
                 }
-                report.line(&line, verdict);
+                report.line(&line, verdict, &mut check);
                 if let Record::Sample { epoch: this, .. } = record
                     && epoch.replace(this) != Some(this)
                 {
                     report.epochs += 1;
                 }
             }
-            Found::Damaged(why) => {
-                report.damaged += 1;
-                report.problem(why);
-            }
+            Found::Damaged(why) => report.damage(why),
             Found::Torn(path) => {
                 report.torn += 1;
                 report.problem(format!("the end of {} is torn", path.display()));

@@ -5,14 +5,15 @@ use std::{
     io::{self, Write as _},
     os::unix::fs::{FileExt as _, MetadataExt as _},
     path::{Path, PathBuf},
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use super::{
     archive::{self, Compressor, FRAME_TEXT},
     folder::Part,
+    form::{Columns, Form, Parser},
     ledger::{Ledger, Record, Verdict},
-    line::Line,
 };
 
 /// When a new part is begun.
@@ -61,10 +62,21 @@ pub struct Writer {
     _lock: File,
 }
 
+/// What a new part begins with.
+#[derive(Clone, Copy, Debug)]
+pub struct Head<'a> {
+    /// In which form its lines are written, and under which header. Those of a part have all the same.
+    pub columns: &'a Columns,
+    /// The line of a `hello`.
+    pub hello: &'a [u8],
+}
+
 /// The part that is being written.
 #[derive(Debug)]
 struct Open {
     part: Part,
+    /// Of a part of CSV; shared with the columns.
+    header: Arc<[u8]>,
     newest: File,
     newest_length: u64,
     archive_length: u64,
@@ -103,10 +115,11 @@ impl Writer {
 
     /// Appends those lines that come next; those that are there already are left out. Whole or not at all.
     ///
-    /// `head` is the `hello` that a new part begins with. Yields how many bytes of lines were appended.
+    /// They are written under the columns of `head`: other columns than those before are a new part. Yields how many bytes
+    /// were appended.
     pub fn append<'a>(
         &mut self,
-        head: &[u8],
+        head: Head<'_>,
         lines: impl IntoIterator<Item = (Record, &'a [u8])>,
         compressor: &mut Compressor,
     ) -> Result<u64, WriteError> {
@@ -122,18 +135,21 @@ impl Writer {
         if text.is_empty() {
             return Ok(0);
         }
-        self.rotate_if_due(compressor)?;
+        self.rotate_if_due(head.columns, compressor)?;
         let path = match &self.open {
             Some(open) => open.part.newest(&self.folder),
-            None => self.begin()?,
+            None => self.begin(head.columns)?,
         };
         // It was begun above at the latest.
         let Some(open) = &mut self.open else { return Ok(0) };
+        // The same, but that of a part that was there before is nobody else's.
+        open.header = head.columns.header();
         if open.newest.metadata().map_err(|error| io_error(&path, error))?.nlink() == 0 {
             return Err(WriteError::Removed(path));
         }
-        if open.archive_length == 0 && open.newest_length == 0 && !text.starts_with(head) {
-            text.splice(..0, head.iter().copied());
+        if open.archive_length == 0 && open.newest_length == 0 {
+            let hello = if text.starts_with(head.hello) { &[] } else { head.hello };
+            text.splice(..0, open.header.iter().chain(hello).copied());
         }
         if let Err(error) = open.newest.write_all(&text) {
             // Half a line would be cut at the next start, but until then others would see it.
@@ -154,7 +170,7 @@ impl Writer {
 
     /// Makes frames of the newest lines. They are on disk before the lines go.
     fn seal(&mut self, compressor: &mut Compressor) -> Result<(), WriteError> {
-        let Some(open) = &mut self.open else { return Ok(()) };
+        let Some(open) = self.open.as_mut().filter(|open| open.newest_length > 0) else { return Ok(()) };
         let path = open.part.archive(&self.folder);
         let at = |error| io_error(&path, error);
         let mut text = std::mem::take(&mut compressor.text);
@@ -178,11 +194,12 @@ impl Writer {
         Ok(())
     }
 
-    fn rotate_if_due(&mut self, compressor: &mut Compressor) -> Result<(), WriteError> {
+    fn rotate_if_due(&mut self, columns: &Columns, compressor: &mut Compressor) -> Result<(), WriteError> {
         let Some(open) = &self.open else { return Ok(()) };
         let every = self.rotation.every.as_secs().max(1);
         let is_old = open.part.begun / every != unix_seconds() / every;
-        if !is_old && open.archive_length < self.rotation.size {
+        let is_other = open.part.form != columns.form() || open.header != columns.header();
+        if !is_old && !is_other && open.archive_length < self.rotation.size {
             return Ok(());
         }
         self.seal(compressor)?;
@@ -193,12 +210,13 @@ impl Writer {
         Ok(())
     }
 
-    fn begin(&mut self) -> Result<PathBuf, WriteError> {
-        let part = Part { number: self.next_number, begun: unix_seconds() };
+    fn begin(&mut self, columns: &Columns) -> Result<PathBuf, WriteError> {
+        let part = Part { number: self.next_number, begun: unix_seconds(), form: columns.form() };
         let path = part.newest(&self.folder);
         let newest = open_newest(&path).map_err(|error| io_error(&path, error))?;
         self.next_number += 1;
-        self.open = Some(Open { part, newest, newest_length: 0, archive_length: 0, seal_at: first_seal() });
+        let header = columns.header();
+        self.open = Some(Open { part, header, newest, newest_length: 0, archive_length: 0, seal_at: first_seal() });
         Ok(path)
     }
 
@@ -208,10 +226,17 @@ impl Writer {
         let at = |error| io_error(&path, error);
         let newest = open_newest(&path).map_err(at)?;
         let text = fs::read(&path).map_err(at)?;
-        let (mut kept, mut is_new) = (0..0, false);
+        let parser = parser_of(&self.folder, &part).map_err(at)?;
+        let readable = parser.and_then(|mut parser| Some((parser.begin(&text).ok()?, parser)));
+        let Some((begin, parser)) = readable else {
+            // Lines that mean nothing without it: they stay where they are, and what follows is written elsewhere.
+            tracing::warn!(file = %path.display(), "its header cannot be read; the recording goes on in a new part");
+            return Ok(());
+        };
+        let (mut kept, mut is_new) = (begin..begin, false);
         let mut is_first = true;
-        for line in text.split_inclusive(|byte| *byte == b'\n') {
-            let Some(Ok(parsed)) = line.ends_with(b"\n").then(|| Line::parse(line)) else { break };
+        for line in text[begin..].split_inclusive(|byte| *byte == b'\n') {
+            let Some(Ok(parsed)) = line.ends_with(b"\n").then(|| parser.parse(line)) else { break };
             let record = parsed.record();
             let verdict = self.ledger.admit(&record);
             let is_record = !matches!(record, Record::Hello { .. });
@@ -229,19 +254,23 @@ impl Writer {
             }
             kept.end += line.len();
         }
-        if kept.len() < text.len() {
-            tracing::warn!(file = %path.display(), bytes = text.len() - kept.len(), "cut what was torn or is there twice");
+        // Where a frame has it, it stands there; and one without a line is written anew, with the hello that belongs to it.
+        let header = if archive_length == 0 && !kept.is_empty() { 0..begin } else { 0..0 };
+        let newest_length = header.len() + kept.len();
+        if newest_length < text.len() {
+            tracing::warn!(file = %path.display(), bytes = text.len() - newest_length, "cut what was torn or is there twice");
         }
-        let newest = if kept.start == 0 {
+        let newest = if kept.start == header.end {
             newest.set_len(kept.end as u64).map_err(at)?;
             newest
         } else {
             let new = path.with_extension("tmp");
-            fs::write(&new, &text[kept.clone()]).and_then(|()| fs::rename(&new, &path)).map_err(at)?;
+            let text = [&text[header], &text[kept]].concat();
+            fs::write(&new, text).and_then(|()| fs::rename(&new, &path)).map_err(at)?;
             open_newest(&path).map_err(at)?
         };
-        let newest_length = kept.len() as u64;
-        self.open = Some(Open { part, newest, newest_length, archive_length, seal_at: FRAME_TEXT as u64 });
+        let (header, newest_length) = (parser.header(), newest_length as u64);
+        self.open = Some(Open { part, header, newest, newest_length, archive_length, seal_at: FRAME_TEXT as u64 });
         Ok(())
     }
 }
@@ -292,6 +321,22 @@ fn cut_torn_frame(path: &Path) -> Result<u64, WriteError> {
     Ok(whole)
 }
 
+/// What reads the lines of a part, if its header stands in a frame; `None` if that cannot be read.
+fn parser_of(folder: &Path, part: &Part) -> io::Result<Option<Parser>> {
+    let mut parser = Parser::new(part.form);
+    if part.form == Form::Ndjson {
+        return Ok(Some(parser));
+    }
+    let mut file = match File::open(part.archive(folder)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Some(parser)),
+        file => file?,
+    };
+    let frames = archive::whole_frames(&file)?;
+    let Some(first) = frames.first() else { return Ok(Some(parser)) };
+    let text = archive::text(&archive::read_frame(&mut file, first)?);
+    Ok(text.is_ok_and(|text| parser.begin(&text).is_ok()).then_some(parser))
+}
+
 /// How far the archives have come: from the last frame, or from as many as it takes.
 fn last_position(folder: &Path, parts: &[Part]) -> Result<Ledger, WriteError> {
     for part in parts.iter().rev() {
@@ -301,6 +346,7 @@ fn last_position(folder: &Path, parts: &[Part]) -> Result<Ledger, WriteError> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             file => file.map_err(at)?,
         };
+        let Some(parser) = parser_of(folder, part).map_err(at)? else { continue };
         let mut newer = Vec::new();
         for range in archive::whole_frames(&file).map_err(at)?.iter().rev() {
             let frame = archive::read_frame(&mut file, range).map_err(at)?;
@@ -309,7 +355,7 @@ fn last_position(folder: &Path, parts: &[Part]) -> Result<Ledger, WriteError> {
             text.append(&mut newer);
             let mut ledger = Ledger::default();
             for line in text.split_inclusive(|byte| *byte == b'\n') {
-                if let Ok(line) = Line::parse(line) {
+                if let Ok(line) = parser.parse(line) {
                     ledger.accept(&line.record());
                 }
             }

@@ -182,7 +182,7 @@ impl Loading {
         if self.entries.is_empty() && self.is_before_range(time.saturating_add(self.past_ms())) {
             return;
         }
-        let Ok(is_changed) = self.values.read(values) else {
+        let Ok(is_changed) = self.values.read(&values) else {
             self.damaged += 1;
             self.holes = holes;
             self.miss(1, GapReason::Damaged);

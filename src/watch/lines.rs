@@ -8,7 +8,7 @@ use super::{Heard, readings::Readings};
 use crate::{
     client::Event,
     protocol::{Epoch, Heartbeat, Notice, SchemaMessage},
-    recording::{Columns, RecordedGap, push_gap, push_hello, push_sample},
+    recording::{self, Columns, RecordedGap},
     time, units,
 };
 
@@ -94,18 +94,18 @@ impl One {
         let other = match event {
             Event::Hello(hello) => {
                 self.epoch = Some(hello.epoch);
-                return push_hello(text, host, hello);
+                return self.columns.push_hello(text, host, hello);
             }
             Event::Sample(sample) => {
                 // The client yields no sample before the hello.
                 if let Some(epoch) = self.epoch {
-                    push_sample(text, host, epoch, &self.columns, sample);
+                    self.columns.push_sample(text, host, epoch, sample);
                 }
                 return;
             }
-            Event::Gap(gap) => return push_gap(text, host, &RecordedGap::from(*gap)),
+            Event::Gap(gap) => return self.columns.push_gap(text, host, &RecordedGap::from(*gap)),
             Event::Schema(message) => {
-                self.columns = Columns::from(message);
+                self.columns = Columns::new(recording::Form::Ndjson, message);
                 Other::Schema { host, message }
             }
             Event::Notice(message) => Other::Notice { host, message },

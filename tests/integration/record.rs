@@ -12,10 +12,11 @@ use serde_json::Value;
 
 use crate::support::{
     Pour, TestDaemon, program,
-    recorder::{Recorder, lines, samples, target},
+    recorder::{FORMS, Recorder, lines, samples, target},
 };
 
 mod clock;
+mod csv;
 mod disk;
 mod faults;
 mod loss;
@@ -23,31 +24,33 @@ mod read;
 
 #[test]
 fn a_recording_has_what_the_json_stream_has_with_host_and_epoch() {
-    let daemon = TestDaemon::start();
-    daemon.wait_for(5);
-    let folder = tempfile::tempdir().unwrap();
-    let mut recorder = Recorder::start(folder.path(), &[target("web-1", &format!("ws://{}", daemon.address))]);
-    recorder.wait_for("web-1", 10);
-    assert_eq!(recorder.stop(), Some(0));
-    let mut feed = daemon.feed("history=all", "hostcast.v1.json");
-    let epoch = feed.hello().epoch.to_string();
-    let mut streamed = Vec::new();
-    while streamed.len() < 10 {
-        let message = feed.json();
-        match message["type"].as_str().unwrap() {
-            "history" => streamed.extend(message["samples"].as_array().unwrap().clone()),
-            "sample" => streamed.push(message),
-            _ => {}
+    for form in FORMS {
+        let daemon = TestDaemon::start();
+        daemon.wait_for(5);
+        let folder = tempfile::tempdir().unwrap();
+        let mut recorder = Recorder::with(folder.path(), &[target("web-1", &format!("ws://{}", daemon.address))], form);
+        recorder.wait_for("web-1", 10);
+        assert_eq!(recorder.stop(), Some(0));
+        let mut feed = daemon.feed("history=all", "hostcast.v1.json");
+        let epoch = feed.hello().epoch.to_string();
+        let mut streamed = Vec::new();
+        while streamed.len() < 10 {
+            let message = feed.json();
+            match message["type"].as_str().unwrap() {
+                "history" => streamed.extend(message["samples"].as_array().unwrap().clone()),
+                "sample" => streamed.push(message),
+                _ => {}
+            }
         }
+        for (recorded, mut streamed) in samples(&folder.path().join("web-1")).into_iter().zip(streamed) {
+            streamed["type"] = "sample".into();
+            streamed["host"] = "web-1".into();
+            streamed["epoch"] = epoch.clone().into();
+            assert_eq!(recorded.json, streamed);
+        }
+        let first = lines(&folder.path().join("web-1")).remove(0);
+        assert_eq!((&first["type"], &first["epoch"]), (&"hello".into(), &epoch.into()));
     }
-    for (recorded, mut streamed) in samples(&folder.path().join("web-1")).into_iter().zip(streamed) {
-        streamed["type"] = "sample".into();
-        streamed["host"] = "web-1".into();
-        streamed["epoch"] = epoch.clone().into();
-        assert_eq!(recorded.json, streamed);
-    }
-    let first = lines(&folder.path().join("web-1")).remove(0);
-    assert_eq!((&first["type"], &first["epoch"]), (&"hello".into(), &epoch.into()));
 }
 
 #[test]

@@ -20,13 +20,13 @@ use crate::support::{
 };
 
 /// A replay on a port that the kernel chose; killed when it is dropped.
-struct Replay {
+pub(crate) struct Replay {
     child: Child,
     address: Address,
 }
 
 impl Replay {
-    fn of(folder: &Path, flags: &[&str]) -> Self {
+    pub(crate) fn of(folder: &Path, flags: &[&str]) -> Self {
         let mut command = command(folder, flags);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
@@ -40,7 +40,7 @@ impl Replay {
         Feed::open(&self.address, query, &[subprotocol])
     }
 
-    fn get(&self, path: &str) -> Value {
+    pub(crate) fn get(&self, path: &str) -> Value {
         let response = Http::connect(&self.address).get(path);
         assert_eq!(response.status, 200, "{path}");
         response.json()

@@ -153,6 +153,7 @@ mod tests {
             ("[record]\nkepe = \"30d\"\n", "unknown field `kepe`"),
             ("[record]\nkeep = \"30\"\n", "which has no unit"),
             ("[record]\nlog_level = \"loud\"\n", "one of error, warn"),
+            ("[record]\nformat = \"xml\"\n", "unknown variant `xml`, expected `ndjson` or `csv`"),
             ("[record]\n[record.hosts]\nx = 5\n", "expected a URL"),
             ("[record\n", ":1: "),
         ] {

@@ -2,13 +2,13 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 use crate::{
     config::{LogLevel, parse_duration, parse_size},
     record::Output,
-    recording::{Retention, Rotation},
+    recording::{Form, Retention, Rotation},
 };
 
 /// What is not given has a default.
@@ -18,6 +18,9 @@ pub(super) struct Options {
     /// The folder to record into, one folder for each host in it; - for the standard output
     #[arg(long, short, value_name = "DIR")]
     output: Option<PathBuf>,
+    /// How to write it [default: ndjson]
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<Format>,
     /// When to begin a new part, counted from midnight, UTC [default: 24h]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     #[serde(deserialize_with = "by_duration")]
@@ -44,14 +47,38 @@ pub(super) struct Options {
     pub(super) log_level: Option<LogLevel>,
 }
 
+/// How the lines of a recording are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Format {
+    /// Lines of JSON
+    Ndjson,
+    /// Rows of CSV, under a header that does not change within a part
+    Csv,
+}
+
+impl From<Format> for Form {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Ndjson => Self::Ndjson,
+            Format::Csv => Self::Csv,
+        }
+    }
+}
+
 /// As much as the daemons of a thousand hosts stream within twenty seconds.
 pub(super) const DEFAULT_BUFFER: u32 = 64 << 20;
+
+/// Hosts have different columns, and one's change, but a table has one header.
+const NO_TABLE: &str =
+    "the standard output gets lines of JSON alone: leave out --format csv, or let --output name a folder";
 
 impl Options {
     /// These, and where one is not given, the other's.
     pub(super) fn over(self, weaker: Self) -> Self {
         Self {
             output: self.output.or(weaker.output),
+            format: self.format.or(weaker.format),
             rotate_every: self.rotate_every.or(weaker.rotate_every),
             rotate_size: self.rotate_size.or(weaker.rotate_size),
             keep: self.keep.or(weaker.keep),
@@ -63,15 +90,16 @@ impl Options {
 
     pub(super) fn output(&self) -> Result<Output, String> {
         let path = self.output.clone().ok_or("where to? --output names a folder, or - for the standard output")?;
+        let form = self.format.map_or(Form::default(), Form::from);
         if path.as_os_str() == "-" {
-            return Ok(Output::Stdout);
+            return if form == Form::Ndjson { Ok(Output::Stdout) } else { Err(NO_TABLE.into()) };
         }
         let default = Rotation::default();
         let rotation = Rotation {
             every: self.rotate_every.unwrap_or(default.every),
             size: self.rotate_size.unwrap_or(default.size),
         };
-        Ok(Output::Folder { path, rotation, retention: Retention { age: self.keep, size: self.keep_size } })
+        Ok(Output::Folder { path, form, rotation, retention: Retention { age: self.keep, size: self.keep_size } })
     }
 }
 

@@ -19,7 +19,7 @@ use super::{Exported, Selection, Taken, host::Host, read};
 use crate::{
     bucket::{Bucket, Buckets, Folding},
     protocol::{Epoch, Number},
-    recording::{Line, Values},
+    recording::{Line, LineText, SampleValues, Values},
     sample::{Missed, Reading, Sample, Schema, Series, unix_ms},
 };
 
@@ -139,7 +139,7 @@ impl<'a> Rows<'a> {
     fn line(
         &mut self,
         host: &Host,
-        text: &[u8],
+        text: LineText<'_>,
         line: &Line<'_>,
         each: &mut impl FnMut(Kept<'_>) -> io::Result<()>,
     ) -> io::Result<Taken> {
@@ -151,7 +151,7 @@ impl<'a> Rows<'a> {
             Line::Hello { .. } => {}
             Line::Gap(_) => {
                 self.begin(each)?;
-                each(Kept::Gap(&host.label(text)))?;
+                each(Kept::Gap(&host.label(&text.json(line))))?;
             }
             Line::Sample { epoch, seq, time, elapsed_ms, missed, values } => {
                 if self.epoch != Some(epoch) {
@@ -160,7 +160,7 @@ impl<'a> Rows<'a> {
                 }
                 // What follows other series is closed before they are forgotten.
                 let mut read = std::mem::take(&mut self.values);
-                let is_changed = read.read(values);
+                let is_changed = read.read(&values);
                 // Nor does a bucket go across one that cannot be read.
                 if !matches!(is_changed, Ok(false)) {
                     self.begin(each)?;
@@ -243,12 +243,17 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// The members of an object in their order, with the text of each value.
-pub(super) fn members(values: &RawValue) -> Result<Vec<(Cow<'_, str>, &RawValue)>, serde_json::Error> {
-    Ok(serde_json::from_str::<Members<'_>>(values.get())?.0)
+/// The values in their order, each as JSON has it.
+pub(super) fn members(values: SampleValues<'_>) -> Result<Vec<(Cow<'_, str>, &str)>, serde_json::Error> {
+    Ok(match values {
+        SampleValues::Object(object) => serde_json::from_str::<Members<'_>>(object.get())?.0,
+        SampleValues::Cells(cells) => {
+            cells.iter().map(|(id, cell)| (id.into(), if cell.is_empty() { "null" } else { cell })).collect()
+        }
+    })
 }
 
-struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+struct Members<'a>(Vec<(Cow<'a, str>, &'a str)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -263,8 +268,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut members = Vec::with_capacity(64);
-                while let Some((Id(id), value)) = map.next_entry()? {
-                    members.push((id, value));
+                while let Some((Id(id), value)) = map.next_entry::<_, &RawValue>()? {
+                    members.push((id, value.get()));
                 }
                 Ok(Members(members))
             }

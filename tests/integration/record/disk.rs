@@ -6,7 +6,7 @@ use hostcast::protocol::GapReason;
 
 use crate::support::{
     Pour, eventually,
-    recorder::{Recorder, accounts_for, samples, target},
+    recorder::{FORMS, Recorder, accounts_for, samples, target},
     room_for, skipped,
 };
 
@@ -61,20 +61,23 @@ fn fill(disk: &Path, pour: &Pour, bursts: usize) {
 
 #[test]
 fn a_disk_that_fills_costs_nothing_that_the_daemon_still_holds() {
-    let folder = tempfile::tempdir().unwrap();
-    let Some(_mounted) = small_disk(folder.path()) else { return };
-    let pour = Pour::new();
-    pour.publish(10);
-    let recorder = Recorder::start(folder.path(), &[target("web-1", &format!("ws://{}", pour.address))]);
-    recorder.wait_for("web-1", 10);
-    fill(folder.path(), &pour, 20);
-    fs::remove_file(folder.path().join("filler")).unwrap();
-    recorder.wait_for("web-1", 1_000);
-    rustix::mount::mount_remount(folder.path(), rustix::mount::MountFlags::empty(), c"size=20m").unwrap();
-    recorder.wait_for("web-1", pour.newest());
-    let report = accounts_for(&folder.path().join("web-1"), &pour);
-    assert!(report.is_whole(), "{report:?}");
-    drop(recorder);
+    // A row is shorter than a line of JSON.
+    for (form, bursts) in FORMS.into_iter().zip([20, 60]) {
+        let folder = tempfile::tempdir().unwrap();
+        let Some(_mounted) = small_disk(folder.path()) else { return };
+        let pour = Pour::new();
+        pour.publish(10);
+        let recorder = Recorder::with(folder.path(), &[target("web-1", &format!("ws://{}", pour.address))], form);
+        recorder.wait_for("web-1", 10);
+        fill(folder.path(), &pour, bursts);
+        fs::remove_file(folder.path().join("filler")).unwrap();
+        recorder.wait_for("web-1", 1_000);
+        rustix::mount::mount_remount(folder.path(), rustix::mount::MountFlags::empty(), c"size=20m").unwrap();
+        recorder.wait_for("web-1", pour.newest());
+        let report = accounts_for(&folder.path().join("web-1"), &pour);
+        assert!(report.is_whole(), "{report:?}");
+        drop(recorder);
+    }
 }
 
 #[test]

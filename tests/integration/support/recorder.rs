@@ -15,6 +15,9 @@ use serde_json::Value;
 
 use super::{Pour, eventually, program};
 
+/// The flags for each form that a recording can have.
+pub(crate) const FORMS: [&[&str]; 2] = [&["--format", "ndjson"], &["--format", "csv"]];
+
 /// A recorder with a folder; killed when it is dropped.
 pub(crate) struct Recorder {
     child: Child,
@@ -84,7 +87,7 @@ pub(crate) fn lines(folder: &Path) -> Vec<Value> {
     let (mut reader, mut lines) = (Reader::open(folder).unwrap(), Vec::new());
     while let Some(found) = reader.read().unwrap() {
         match found {
-            Found::Line(line, _) => lines.push(serde_json::from_slice(line).unwrap()),
+            Found::Line(text, line) => lines.push(serde_json::from_slice(&text.json(&line)).unwrap()),
             // It is being written.
             Found::Torn(_) => {}
             Found::Damaged(why) => panic!("{why}"),
@@ -124,16 +127,16 @@ pub(crate) fn accounts_for(folder: &Path, pour: &Pour) -> Report {
     assert!(report.is_sound(), "{report:?}");
     let (mut reader, mut next) = (Reader::open(folder).unwrap(), None);
     while let Some(found) = reader.read().unwrap() {
-        let Found::Line(line, parsed) = found else { panic!("{found:?}") };
-        let due = next.unwrap_or_else(|| match parsed.record() {
+        let Found::Line(text, line) = found else { panic!("{found:?}") };
+        let due = next.unwrap_or_else(|| match line.record() {
             Record::Sample { seq, .. } => seq,
             Record::Gap(gap) => gap.from_seq,
             Record::Hello { .. } => 0,
         });
-        match parsed {
+        match line {
             Line::Sample { seq, .. } => {
                 assert_eq!(seq, due);
-                let sample: WireSample = serde_json::from_slice(line).unwrap();
+                let sample: WireSample = serde_json::from_slice(&text.json(&line)).unwrap();
                 assert!(matches!(&sample.values, WireValues::Named(_)));
                 pour.check(&[sample]);
                 next = Some(seq + 1);
