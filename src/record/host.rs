@@ -16,7 +16,7 @@ use tracing::{info, warn};
 use super::{Host, HostEnded, disk::DiskHandle, names::Names, progress::HostProgress};
 use crate::{
     client::{Client, Event, Refused},
-    protocol::{Epoch, Gap, GapReason, Hello, HelloHost},
+    protocol::{Epoch, Gap, GapReason, Hello},
     recording::{Columns, FolderName, Record, RecordedGap, push_gap, push_hello, push_sample},
 };
 
@@ -127,9 +127,9 @@ struct Lines {
     labels: BTreeMap<String, String>,
     /// The ring that is being followed.
     epoch: Option<Epoch>,
-    /// The machine and the labels that the lines are of.
-    host: HelloHost,
-    /// What the daemon last said about itself, as a line.
+    /// What the daemon last said about itself, with the labels that we give it.
+    hello: Option<Box<Hello>>,
+    /// The same as a line.
     head: Arc<[u8]>,
     /// Whether that is still to be recorded.
     is_new: bool,
@@ -177,8 +177,8 @@ impl Lines {
     ) -> Self {
         let (head, columns) = (Arc::default(), Arc::default());
         let turn = Turn::NotNeeded;
-        let (epoch, host, is_new, blame) = (None, HelloHost::default(), false, None);
-        Self { index, name, labels, epoch, host, head, is_new, columns, names, blame, turns, turn }
+        let (epoch, hello, is_new, blame) = (None, None, false, None);
+        Self { index, name, labels, epoch, hello, head, is_new, columns, names, blame, turns, turn }
     }
 
     /// What is there, as soon as there is something.
@@ -255,17 +255,27 @@ impl Lines {
                 progress.losses.fetch_add(1, Relaxed);
                 warn!("{}: {why}; again in {:.1} s", self.name, retry_in.as_secs_f64());
             }
-            Event::Notice(_) | Event::Heartbeat(_) => {}
+            Event::Notice(notice) => {
+                // As if it had said hello once more: other labels, and another interval, hold for what follows.
+                if let Some(mut hello) = self.hello.clone() {
+                    hello.amend(&notice);
+                    self.hello(*hello);
+                }
+            }
+            Event::Heartbeat(_) => {}
         }
     }
 
     fn hello(&mut self, mut hello: Hello) {
         hello.host.labels.extend(self.labels.clone());
-        self.is_new |= self.epoch != Some(hello.epoch) || self.host != hello.host;
+        let known = self.hello.as_ref();
+        self.is_new |= known.is_none_or(|known| {
+            (known.epoch, &known.host, known.interval_ms) != (hello.epoch, &hello.host, hello.interval_ms)
+        });
         let mut head = Vec::new();
         push_hello(&mut head, self.name.as_str(), &hello);
         self.head = head.into();
-        (self.epoch, self.host) = (Some(hello.epoch), hello.host);
+        (self.epoch, self.hello) = (Some(hello.epoch), Some(Box::new(hello)));
     }
 
     fn gap(&mut self, gap: Gap, batch: &mut Batch) {
@@ -313,6 +323,8 @@ impl std::fmt::Display for Missing<'_> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::{super::progress::Progress, *};
     use crate::client::Lost;
 
@@ -351,6 +363,46 @@ mod tests {
             lines.take(event, &mut Batch::default(), &progress.hosts[0]);
         }
         assert_eq!((has_permit(&lines), lines.turns.available_permits()), (false, 1));
+    }
+
+    #[test]
+    fn what_a_notice_tells_of_labels_holds_for_what_follows_it_below_those_of_the_recorder() {
+        let (mut lines, mut batch) = (lines(), Batch::default());
+        lines.labels = BTreeMap::from([("rack".into(), "7".into())]);
+        let progress = Progress::new(vec![lines.name.clone()]);
+        let notice = |fields: serde_json::Value| Event::Notice(serde_json::from_value(fields).unwrap());
+        let labels = |site: &str| notice(json!({"reason": "config_reloaded", "labels": {"site": site, "rack": "1"}}));
+        let other = || notice(json!({"reason": "config_reloaded", "changed": ["log.level"], "interval_ms": 1000}));
+        let faster = || notice(json!({"reason": "config_reloaded", "interval_ms": 100}));
+        for event in [
+            hello("fra1"),
+            sample(1),
+            other(),
+            sample(2),
+            labels("ams1"),
+            labels("nbg1"),
+            sample(3),
+            labels("nbg1"),
+            sample(4),
+            faster(),
+            sample(5),
+        ] {
+            lines.take(event, &mut batch, &progress.hosts[0]);
+        }
+        let told = batch.lines().map(|(_, line)| serde_json::from_slice::<serde_json::Value>(line).unwrap());
+        let told: Vec<_> = told
+            .map(|line| match &line["hello"] {
+                serde_json::Value::Null => line["seq"].clone(),
+                hello => {
+                    json!([hello["host"]["labels"]["site"], hello["host"]["labels"]["rack"], hello["interval_ms"]])
+                }
+            })
+            .collect();
+        let [fra, nbg, faster] =
+            [("fra1", 1000), ("nbg1", 1000), ("nbg1", 100)].map(|(site, ms)| json!([site, "7", ms]));
+        assert_eq!(told, [fra, json!(1), json!(2), nbg, json!(3), json!(4), faster, json!(5)]);
+        let head: serde_json::Value = serde_json::from_slice(&lines.head).unwrap();
+        assert_eq!(head["hello"]["host"]["labels"]["site"], "nbg1", "a new part begins with it");
     }
 
     #[test]
