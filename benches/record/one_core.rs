@@ -190,14 +190,16 @@ impl Step {
             came if came < self.hosts => format!("{} came within two minutes; ", thousands(came)),
             _ => String::new(),
         };
+        let others = 100.0 - self.idle - self.cpu;
         let why = match () {
-            () if self.idle < 10.0 && self.cpu >= 80.0 => "its core has no more to give",
-            () if self.idle < 10.0 => "its core has no more to give, because others use it, too",
-            () if self.daemons >= 90.0 => "the daemons have no more to give",
-            () if self.waits >= 50.0 => "it waits for the disk",
-            () => "what limits it was not seen",
+            () if self.cpu >= 80.0 => "its core has no more to give".into(),
+            // On average. When there is something to do they may have more of it.
+            () if others >= 20.0 => format!("others had {others:.0} % of its core: try on a machine that is idle"),
+            () if self.daemons >= 90.0 => "the daemons have no more to give".into(),
+            () if self.waits >= 50.0 => "it waits for the disk".into(),
+            () => "what limits it was not seen".into(),
         };
-        Some(came + why)
+        Some(came + &why)
     }
 }
 
