@@ -22,7 +22,7 @@ bench-compression: ## Measure what compression saves in bytes and costs in CPU
 bench-memory: ## Measure what crowds that have left leave behind in the daemon's memory
 	$(CARGO) bench --locked --bench crowd -- memory
 
-bench-record: ## Measure one recorder of 1,000 hosts: CPU, memory, bytes on disk, reading
+bench-record: ## Measure one recorder: 1,000 hosts, how many one core follows, bytes on disk, how fast it is read
 	$(CARGO) bench --locked --bench record
 
 # Resident memory after five minutes and at the end, the CPU between, and how many ticks there were.

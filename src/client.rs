@@ -72,7 +72,7 @@ pub enum Event {
     Sample(WireSample),
     /// The past is complete: the next sample is live.
     Live,
-    /// What has changed in the daemon.
+    /// What has changed in the daemon: see [`Hello::amend`].
     Notice(Notice),
     /// Nothing else was said for a while; the newest sample there is.
     Heartbeat(Heartbeat),
@@ -224,7 +224,12 @@ impl Client {
                 }
             }
             Message::Sample(sample) => self.sample(sample)?,
-            Message::Notice(notice) => self.ready.push_back(Event::Notice(notice)),
+            Message::Notice(notice) => {
+                if let (State::Connected(session), Some(heartbeat_ms)) = (&mut self.state, notice.heartbeat_ms) {
+                    session.expect_heartbeats(heartbeat_ms);
+                }
+                self.ready.push_back(Event::Notice(notice));
+            }
             Message::Heartbeat(heartbeat) => self.ready.push_back(Event::Heartbeat(heartbeat)),
             // The close that follows ends the connection.
             Message::Bye(_) => {}

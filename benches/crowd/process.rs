@@ -31,6 +31,10 @@ impl Process {
         Self::start(command)
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn line(&mut self) -> io::Result<String> {
         let mut line = String::new();
         if self.output.read_line(&mut line)? == 0 {
@@ -78,17 +82,17 @@ impl Process {
 
     /// The most that was ever resident.
     pub(crate) fn peak_resident_kib(&self) -> io::Result<f64> {
-        kibibytes(&format!("/proc/{}/status", self.child.id()), "VmHWM:")
+        kibibytes(&format!("/proc/{}/status", self.pid()), "VmHWM:")
     }
 
     /// From now on that counts anew.
     pub(crate) fn forget_peak(&self) -> io::Result<()> {
-        fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5")
+        fs::write(format!("/proc/{}/clear_refs", self.pid()), "5")
     }
 
     /// This process and its children.
     fn family(&self) -> io::Result<Vec<u32>> {
-        let pid = self.child.id();
+        let pid = self.pid();
         let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))?;
         Ok(std::iter::once(pid).chain(children.split_whitespace().filter_map(|pid| pid.parse().ok())).collect())
     }
@@ -97,7 +101,7 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         // Asked and not killed, since nginx has children to end. It may have ended by itself.
-        if let Some(pid) = Pid::from_raw(self.child.id().cast_signed()) {
+        if let Some(pid) = Pid::from_raw(self.pid().cast_signed()) {
             let _ = kill_process(pid, Signal::TERM);
         }
         let _ = self.child.wait();

@@ -56,7 +56,7 @@ impl Figures {
     }
 
     /// A figure below which the given share of them lies; not a number where there are none.
-    fn quantile(&self, share: f64) -> f64 {
+    pub(crate) fn quantile(&self, share: f64) -> f64 {
         let mut sorted = self.0.clone();
         sorted.sort_by(f64::total_cmp);
         let position = share * sorted.len().saturating_sub(1) as f64;

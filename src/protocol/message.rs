@@ -105,6 +105,15 @@ impl Hello {
     pub fn protocol_and_server() -> (String, String) {
         (PROTOCOL.into(), concat!("hostcast/", env!("CARGO_PKG_VERSION")).into())
     }
+
+    /// What a `notice` tells takes the place of what was said here.
+    pub fn amend(&mut self, notice: &Notice) {
+        self.interval_ms = notice.interval_ms.unwrap_or(self.interval_ms);
+        self.heartbeat_ms = notice.heartbeat_ms.unwrap_or(self.heartbeat_ms);
+        if let Some(labels) = &notice.labels {
+            self.host.labels.clone_from(labels);
+        }
+    }
 }
 
 /// `schema`
@@ -206,6 +215,9 @@ pub struct Notice {
     /// The longest silence from now on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heartbeat_ms: Option<u64>,
+    /// All labels of the host from now on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<BTreeMap<String, String>>,
 }
 
 /// `bye`

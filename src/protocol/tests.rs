@@ -131,6 +131,7 @@ fn every_other_message_is_read_back_as_it_was_written() {
             changed: vec!["sampler.interval".into()],
             interval_ms: Some(100),
             heartbeat_ms: Some(5_000),
+            labels: Some([("site".into(), "fra1".into())].into()),
             ..Notice::default()
         }),
         Message::Bye(Bye { reason: "shutting_down".into(), retry_ms: Some(1000) }),

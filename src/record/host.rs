@@ -251,13 +251,22 @@ impl Lines {
                 progress.losses.fetch_add(1, Relaxed);
                 warn!("{}: {why}; again in {:.1} s", self.name, retry_in.as_secs_f64());
             }
-            Event::Notice(_) | Event::Heartbeat(_) => {}
+            Event::Notice(notice) => {
+                // As if it had said hello once more: other labels, and another interval, hold for what follows.
+                if let Some(mut hello) = self.hello.clone() {
+                    hello.amend(&notice);
+                    self.hello(hello);
+                }
+            }
+            Event::Heartbeat(_) => {}
         }
     }
 
     fn hello(&mut self, mut hello: Hello) {
         hello.host.labels.extend(self.labels.clone());
-        let is_known = |known: &Hello| known.epoch == hello.epoch && known.host == hello.host;
+        let is_known = |known: &Hello| {
+            (known.epoch, &known.host, known.interval_ms) == (hello.epoch, &hello.host, hello.interval_ms)
+        };
         self.is_new |= !self.hello.as_ref().is_some_and(is_known);
         self.hello = Some(hello);
         self.write_hello();
@@ -327,66 +336,4 @@ impl std::fmt::Display for Missing<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{super::progress::Progress, *};
-    use crate::client::Lost;
-
-    fn lines() -> Lines {
-        let (budget, turns) = (Arc::new(Semaphore::new(1)), Arc::new(Semaphore::new(1)));
-        let shared = Shared { budget, turns, names: Arc::default(), form: Form::default() };
-        Lines::new(0, FolderName::new("web-1").unwrap(), BTreeMap::new(), shared)
-    }
-
-    fn hello(site: &str) -> Event {
-        let text = format!(
-            r#"{{"protocol":"hostcast.v1","server":"hostcast/0.1.0","host":{{"name":"web-1","os":"Linux","kernel":"6.1",
-            "cpus":2,"boot_id":"","labels":{{"site":{site:?}}}}},"epoch":"00000000000000ff","interval_ms":1000,
-            "oldest_seq":1,"next_seq":1,"heartbeat_ms":5000}}"#
-        );
-        Event::Hello(Box::new(serde_json::from_str(&text).unwrap()))
-    }
-
-    fn sample(seq: u64) -> Event {
-        let text = format!(r#"{{"seq":{seq},"time":{seq},"elapsed_ms":1000,"values":[]}}"#);
-        Event::Sample(serde_json::from_str(&text).unwrap())
-    }
-
-    #[test]
-    fn who_loses_its_connection_while_it_waits_for_its_turn_has_it_when_it_is_back() {
-        let mut lines = lines();
-        let permit = Arc::clone(&lines.turns).try_acquire_owned().ok();
-        let has_permit = |lines: &Lines| matches!(lines.turn, Turn::Had { permit: Some(_), .. });
-        lines.turn = Turn::Had { permit, until: Instant::now(), is_over: false };
-        let progress = Progress::new(vec![lines.name.clone()]);
-        let lost = || Event::Lost { why: Lost::Silent(Duration::ZERO), retry_in: Duration::ZERO };
-        for event in [lost(), hello("fra1")] {
-            let mut batch = lines.batch();
-            lines.take(event, &mut batch, &progress.hosts[0]);
-            assert!(has_permit(&lines));
-        }
-        for event in [Event::Live, lost()] {
-            let mut batch = lines.batch();
-            lines.take(event, &mut batch, &progress.hosts[0]);
-        }
-        assert_eq!((has_permit(&lines), lines.turns.available_permits()), (false, 1));
-    }
-
-    #[test]
-    fn labels_that_a_daemon_has_now_hold_for_what_follows_them() {
-        let mut lines = lines();
-        let mut batch = lines.batch();
-        let progress = Progress::new(vec![lines.name.clone()]);
-        for event in [hello("fra1"), sample(1), hello("fra1"), sample(2), hello("ams1"), sample(3)] {
-            lines.take(event, &mut batch, &progress.hosts[0]);
-        }
-        let told: Vec<_> = batch
-            .lines()
-            .map(|(record, line)| match record {
-                Record::Hello { .. } if String::from_utf8_lossy(line).contains(r#""site":"ams1""#) => "ams1",
-                Record::Hello { .. } => "fra1",
-                _ => "sample",
-            })
-            .collect();
-        assert_eq!(told, ["fra1", "sample", "sample", "ams1", "sample"]);
-    }
-}
+mod tests;

@@ -278,9 +278,9 @@ impl Writer {
 /// Hosts that begin together would have all their frames made in the same moments, and everyone's lines would wait for
 /// that: each begins with a frame of another size.
 fn first_seal() -> u64 {
-    let half = FRAME_TEXT as u64 / 2;
+    let least = FRAME_TEXT as u64 / 8;
     // Without entropy, which Linux always has, they do come together.
-    half + u64::from(getrandom::u32().unwrap_or(u32::MAX)) % half
+    least + u64::from(getrandom::u32().unwrap_or(u32::MAX)) % (FRAME_TEXT as u64 - least)
 }
 
 fn open_newest(path: &Path) -> io::Result<File> {

@@ -42,6 +42,8 @@ impl Handle {
             changed: changed.to_vec(),
             interval_ms: Some(in_force.interval_ms()),
             heartbeat_ms: Some(in_force.heartbeat_ms()),
+            // Whether they have changed or not: who reads slowly may get only the newest notice of several.
+            labels: Some(in_force.host.labels.clone()),
             ..Notice::default()
         });
         context.access.apply(&config.server, secrets.tokens, &in_force.host.host.name);

@@ -105,8 +105,8 @@ impl Host {
                 None => self.count.restarts += 1,
             },
             Ok(Event::Notice(notice)) => {
-                if let (Some(hello), Some(interval_ms)) = (&mut self.hello, notice.interval_ms) {
-                    hello.interval_ms = interval_ms;
+                if let Some(hello) = &mut self.hello {
+                    hello.amend(&notice);
                 }
             }
             Ok(Event::Lost { why, retry_in }) => {

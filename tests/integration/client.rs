@@ -172,6 +172,30 @@ fn a_quiet_host_is_not_taken_for_a_dead_one() {
 }
 
 #[test]
+fn one_that_is_told_to_speak_less_often_is_waited_for_as_long() {
+    let config = |heartbeat: &str| format!("[sampler]\ninterval = \"10m\"\n[server]\nheartbeat = \"{heartbeat}\"\n");
+    let daemon = TestDaemon::with(&config("1s"));
+    let mut follower = Follower::new(at(&format!("ws://{}", daemon.address)));
+    follower.until(|event| matches!(event, Event::Heartbeat(_)).then_some(()));
+    daemon.reload(&config("3s"));
+    // By the first hello the line would be dead after two seconds of silence.
+    let mut heartbeats = None;
+    follower.until(|event| match event {
+        Event::Notice(notice) => {
+            heartbeats = notice.heartbeat_ms.map(|_| 0);
+            None
+        }
+        Event::Heartbeat(_) => {
+            let heartbeats = heartbeats.as_mut()?;
+            *heartbeats += 1;
+            (*heartbeats == 2).then_some(())
+        }
+        Event::Lost { why, .. } => panic!("{why}"),
+        _ => None,
+    });
+}
+
+#[test]
 fn pings_are_answered() {
     let daemon = TestDaemon::with("[sampler]\ninterval = \"100ms\"\n[server.limits]\nping_interval = \"1s\"\n");
     let mut follower = Follower::new(at(&format!("ws://{}", daemon.address)));

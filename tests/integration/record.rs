@@ -11,8 +11,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::support::{
-    Pour, TestDaemon, program,
-    recorder::{FORMS, Recorder, lines, samples, target},
+    Pour, TestDaemon, eventually, program,
+    recorder::{FORMS, Recorder, lines, report, samples, target},
 };
 
 mod clock;
@@ -172,4 +172,43 @@ fn labels_of_a_host_are_recorded_over_its_own_and_exported_with_each_line() {
     let first = rows.lines().next().unwrap();
     assert!(first.starts_with("web-1,") && first.contains(",db,\"ams, \"\"2\"\"\","), "{first}");
     assert!(rows.lines().last().unwrap().contains(",db,lon,"));
+}
+
+#[test]
+fn labels_that_a_reload_has_changed_are_recorded_without_a_new_connection_and_exported() {
+    let config = |interval: &str, site: &str| {
+        format!("[sampler]\ninterval = \"{interval}\"\n[labels]\nsite = \"{site}\"\nrole = \"db\"\n")
+    };
+    let daemon = TestDaemon::with(&config("100ms", "fra1"));
+    let folder = tempfile::tempdir().unwrap();
+    let mut recorder = Recorder::start(folder.path(), &[target("web-1", &format!("ws://{}", daemon.address))]);
+    recorder.wait_for("web-1", 3);
+    daemon.reload(&config("150ms", "nbg1"));
+    let host = folder.path().join("web-1");
+    eventually("a sample of the new site", || {
+        let lines = lines(&host);
+        let hello = lines.iter().position(|line| line["hello"]["host"]["labels"]["site"] == "nbg1");
+        hello.is_some_and(|hello| lines.len() > hello + 2)
+    });
+    assert_eq!(recorder.stop(), Some(0));
+    assert!(!recorder.log().contains("again in"), "{}", recorder.log());
+
+    let lines = lines(&host);
+    let hellos: Vec<_> = lines.iter().filter(|line| line["type"] == "hello").collect();
+    let told: Vec<_> =
+        hellos.iter().map(|line| (&line["hello"]["host"]["labels"], &line["hello"]["interval_ms"])).collect();
+    let labels = |site: &str| serde_json::json!({ "role": "db", "site": site });
+    assert_eq!(told, [(&labels("fra1"), &100.into()), (&labels("nbg1"), &150.into())]);
+    assert_eq!(hellos[0]["epoch"], hellos[1]["epoch"]);
+    let report = report(&host);
+    assert!(report.is_whole(), "{report:?}");
+
+    let moved = lines.iter().position(|line| line["hello"]["host"]["labels"]["site"] == "nbg1").unwrap();
+    let first = lines[moved + 1]["seq"].as_u64().unwrap();
+    let output = Command::new(program()).arg("export").arg(folder.path()).output().unwrap();
+    for line in String::from_utf8(output.stdout).unwrap().lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let site = if line["seq"].as_u64().unwrap() < first { "fra1" } else { "nbg1" };
+        assert_eq!(line["labels"], labels(site), "{line}");
+    }
 }

@@ -67,6 +67,7 @@ fn a_reload_takes_effect_and_loses_no_subscriber_and_no_sample() {
             ]
         );
         assert_eq!((notice.interval_ms, notice.heartbeat_ms), (Some(100), Some(1_000)));
+        assert_eq!(notice.labels, Some([("site".to_owned(), "nbg1".to_owned())].into()));
         samples.extend((0..5).map(|_| feed.live()));
         for (expected, sample) in (past[0].seq..).zip(past.iter().chain(&samples)) {
             assert_eq!(sample.seq, expected);

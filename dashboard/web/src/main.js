@@ -170,6 +170,7 @@ function receive(message, text) {
   if (message.type === "hello") {
     status.drawHost();
   } else if (message.type === "notice") {
+    status.drawHost();
     status.tell(`The daemon says: ${message.reason.replaceAll("_", " ")}.`);
   }
   if (isPublished) {

@@ -30,7 +30,8 @@ export const SUBPROTOCOL = `${PROTOCOL}.compact`;
  * @typedef {{ type: "gap", epoch: string, fromSeq: number, toSeq: number | null,
  *   reason: string }} Gap
  * @typedef {{ type: "heartbeat", seq: number, time: number }} Heartbeat
- * @typedef {{ type: "notice", reason: string, intervalMs: number | null }} Notice
+ * @typedef {{ type: "notice", reason: string, intervalMs: number | null,
+ *   labels: Record<string, string> | null }} Notice  what is null stays as it was
  * @typedef {{ type: "bye", reason: string, retryMs: number | null }} Bye
  * @typedef {{ type: "unknown" }} Unknown
  * @typedef {Hello | Schema | History | Live | Gap | Heartbeat | Notice | Bye | Unknown} Message
@@ -91,6 +92,7 @@ export function decode(text) {
         type: "notice",
         reason: string(fields.reason),
         intervalMs: positive(fields.interval_ms),
+        labels: fields.labels ? strings(fields.labels) : null,
       };
     case "bye":
       return { type: "bye", reason: string(fields.reason), retryMs: positive(fields.retry_ms) };

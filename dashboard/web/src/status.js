@@ -100,7 +100,7 @@ export class Status {
       : stateOf(this.#link.phase, Math.max(0, now - lastTime), intervalMs);
   }
 
-  /** The host's name, labels and title, which change only with a `hello`. */
+  /** The host's name, labels and title, which change only with a `hello` or a `notice`. */
   drawHost() {
     const { hello } = this.#store;
     if (!hello) {

@@ -83,6 +83,7 @@ export class Store {
         break;
       case "notice":
         this.setInterval(message.intervalMs ?? this.intervalMs);
+        this.#relabel(message.labels);
         break;
       case "sample":
         this.append(message.sample);
@@ -102,6 +103,16 @@ export class Store {
     this.hello = hello;
     this.epoch = hello.epoch;
     this.setInterval(hello.intervalMs);
+  }
+
+  /**
+   * The host has other labels from now on.
+   * @param {Record<string, string> | null} labels
+   */
+  #relabel(labels) {
+    if (this.hello && labels) {
+      this.hello = { ...this.hello, host: { ...this.hello.host, labels } };
+    }
   }
 
   /** @param {number} intervalMs */

@@ -55,6 +55,17 @@ test("attributes are text, also where the wire has numbers", () => {
   assert.deepEqual(schema.series[1].attributes, {});
 });
 
+test("a notice has the labels that hold from now on, or says nothing of them", () => {
+  const labels = (/** @type {object} */ fields) => {
+    const notice = decoded({ type: "notice", reason: "config_reloaded", ...fields });
+    assert.equal(notice.type, "notice");
+    return notice.labels;
+  };
+  assert.deepEqual(labels({ labels: { site: "nbg1", rack: 7 } }), { site: "nbg1", rack: "7" });
+  assert.deepEqual(labels({ labels: {} }), {}, "there are none any more");
+  assert.equal(labels({}), null);
+});
+
 test("a gap whose end nobody knows has no end", () => {
   const gap = decoded({ type: "gap", epoch: "aa", from_seq: 5, to_seq: null, reason: "restarted" });
   assert.deepEqual(gap, { type: "gap", epoch: "aa", fromSeq: 5, toSeq: null, reason: "restarted" });

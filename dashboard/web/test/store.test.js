@@ -205,3 +205,18 @@ test("a host with very many series is held for a shorter time, within the same m
   }
   assert.equal(store.rows.samples, 3072);
 });
+
+test("labels that a notice tells of take the place of those of the hello, and nothing else does", () => {
+  const store = started();
+  /** @param {Record<string, string> | null} labels */
+  const notice = (labels, intervalMs = null) =>
+    store.take({ type: "notice", reason: "config_reloaded", intervalMs, labels });
+  notice({ site: "nbg1" });
+  assert.deepEqual(store.hello?.host.labels, { site: "nbg1" });
+  assert.equal(store.hello?.host.name, "h");
+  notice(null);
+  assert.deepEqual(store.hello?.host.labels, { site: "nbg1" }, "a notice of something else");
+  notice({});
+  assert.deepEqual(store.hello?.host.labels, {});
+  assert.equal(store.intervalMs, 1000);
+});
