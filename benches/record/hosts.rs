@@ -56,7 +56,7 @@ pub(crate) fn bench(hosts: usize, seconds: Duration, past: usize) -> io::Result<
     let report = verify(folder.path())?;
     let mut table = Table::of_rounds(format!("a recorder of {} hosts", thousands(hosts)));
     table.add(Row::new("CPU, % of one core, on average", one(mean)));
-    // Frames are made in one half of each cycle, see docs/performance.md.
+    // Frames are made in all but an eighth of each cycle, see docs/performance.md.
     table.add(Row::new("in spans of 10 s", spans));
     table.add(Row::new("its own memory, KiB a host", memory).goal(Goal::AtMost(32.0)));
     table.add(Row::new("samples lost, doubled or damaged", one(lost(&report))).goal(Goal::AtMost(0.0)));
