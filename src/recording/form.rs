@@ -8,6 +8,7 @@ use memchr::memchr;
 use super::{
     csv_line::{self, Header},
     json_line::{self, Keys},
+    ledger::{Ledger, Record, Verdict},
     line::{InvalidLine, Line, RecordedGap, SampleValues},
 };
 use crate::protocol::{Epoch, Hello, SchemaMessage, WireSample};
@@ -161,6 +162,30 @@ impl Parser {
             Self::Csv(Some(header)) => csv_line::parse(line, header),
             Self::Csv(None) => Err(InvalidLine::NoHeader),
         }
+    }
+
+    /// How many bytes of the newest lines are sealed already, where a recorder died before it removed them: all up to the
+    /// very record that the frames end with. A daemon's restarts may lie in between.
+    pub(super) fn sealed(&self, lines: &[u8], frames: &Ledger) -> usize {
+        let (mut ledger, mut end, mut is_first) = (Ledger::default(), 0, true);
+        if frames.position().is_none() {
+            return 0;
+        }
+        for line in lines.split_inclusive(|byte| *byte == b'\n') {
+            end += line.len();
+            let Ok(line) = self.parse(line) else { continue };
+            let record = line.record();
+            let is_record = !matches!(record, Record::Hello { .. });
+            // Nearly always none are.
+            if is_record && std::mem::take(&mut is_first) && frames.judge(&record) == Verdict::Next {
+                return 0;
+            }
+            ledger.accept(&record);
+            if ledger == *frames {
+                return end;
+            }
+        }
+        0
     }
 }
 

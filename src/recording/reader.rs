@@ -157,7 +157,12 @@ impl Reader {
                 self.bytes.0 += newest.len() as u64;
                 self.may_be_repeated = true;
                 return Ok(match self.parser.begin(&newest) {
-                    Ok(begin) => self.take(newest, begin),
+                    Ok(begin) => {
+                        let sealed = self.parser.sealed(&newest[begin..], &self.ledger);
+                        let refilled = self.take(newest, begin);
+                        self.next_line += sealed;
+                        refilled
+                    }
                     // It is called like the archive, without the end.
                     Err(error) => {
                         let place = current.path.with_extension("");

@@ -233,9 +233,10 @@ impl Writer {
             tracing::warn!(file = %path.display(), "its header cannot be read; the recording goes on in a new part");
             return Ok(());
         };
-        let (mut kept, mut is_new) = (begin..begin, false);
-        let mut is_first = true;
-        for line in text[begin..].split_inclusive(|byte| *byte == b'\n') {
+        let sealed = begin + parser.sealed(&text[begin..], &self.ledger);
+        let (mut kept, mut is_new) = (sealed..sealed, false);
+        let mut is_first = sealed == begin;
+        for line in text[sealed..].split_inclusive(|byte| *byte == b'\n') {
             let Some(Ok(parsed)) = line.ends_with(b"\n").then(|| parser.parse(line)) else { break };
             let record = parsed.record();
             let verdict = self.ledger.admit(&record);

@@ -1,10 +1,11 @@
 use super::*;
 use crate::{
-    protocol::{Hello, SchemaMessage, SeriesText, WireSample, WireValues},
+    protocol::{Epoch, Hello, SchemaMessage, SeriesText, WireSample, WireValues},
     recording::{Found, Line, Reader, verify},
 };
 
 mod forms;
+mod repair;
 
 /// Of both forms: what is promised is promised for each.
 fn both() -> [Columns; 2] {
@@ -23,7 +24,10 @@ fn columns(form: Form, ids: &[&str]) -> Columns {
 }
 
 fn sample_line(columns: &Columns, seq: u64) -> (Record, Vec<u8>) {
-    let epoch = "00000000000000ff".parse().unwrap();
+    sample_of(columns, hello().epoch, seq)
+}
+
+fn sample_of(columns: &Columns, epoch: Epoch, seq: u64) -> (Record, Vec<u8>) {
     let sample = WireSample {
         seq,
         time: seq,

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    protocol::{Epoch, GapReason},
+    protocol::GapReason,
     recording::{RecordedGap, Retention},
     sample::{Missed, MissedReason},
 };
