@@ -161,8 +161,9 @@ impl Writer {
         if open.newest_length >= open.seal_at {
             // The lines are safe: if there is no room for a frame, they stay as they are for a while.
             open.seal_at = open.newest_length + FRAME_TEXT as u64;
-            if let Err(error) = self.seal(compressor) {
-                tracing::warn!("{error}; its lines stay uncompressed until then");
+            match self.make_frames(compressor) {
+                Ok(()) => self.remove_sealed()?,
+                Err(error) => tracing::warn!("{error}; its lines stay uncompressed until then"),
             }
         }
         Ok(text.len() as u64)
@@ -170,25 +171,41 @@ impl Writer {
 
     /// Makes frames of the newest lines. They are on disk before the lines go.
     fn seal(&mut self, compressor: &mut Compressor) -> Result<(), WriteError> {
+        self.make_frames(compressor)?;
+        self.remove_sealed()
+    }
+
+    /// The first half of it: what fails leaves everything as it was.
+    fn make_frames(&mut self, compressor: &mut Compressor) -> Result<(), WriteError> {
         let Some(open) = self.open.as_mut().filter(|open| open.newest_length > 0) else { return Ok(()) };
         let path = open.part.archive(&self.folder);
         let at = |error| io_error(&path, error);
         let mut text = std::mem::take(&mut compressor.text);
         text.resize(open.newest_length as usize, 0);
-        open.newest.read_exact_at(&mut text, 0).map_err(at)?;
+        let read = open.newest.read_exact_at(&mut text, 0);
+        read.map_err(|error| io_error(&open.part.newest(&self.folder), error))?;
         let mut archive = OpenOptions::new().create(true).append(true).open(&path).map_err(at)?;
         let written = frames_of(&text).try_for_each(|text| archive.write_all(compressor.frame(text)?));
         // What has grown while there was no room is given back.
         if text.capacity() <= 2 * FRAME_TEXT {
             compressor.text = text;
         }
-        if let Err(error) = written.and_then(|()| archive.sync_data()) {
-            // Otherwise the next frame would stand behind half of this one.
-            let _ = archive.set_len(open.archive_length);
-            return Err(at(error));
+        match written.and_then(|()| archive.sync_data()).and_then(|()| archive.metadata()) {
+            Ok(metadata) => open.archive_length = metadata.len(),
+            Err(error) => {
+                // Otherwise the next frame would stand behind half of this one.
+                let _ = archive.set_len(open.archive_length);
+                return Err(at(error));
+            }
         }
-        open.archive_length = archive.metadata().map_err(at)?.len();
-        open.newest.set_len(0).map_err(at)?;
+        Ok(())
+    }
+
+    /// The second half. Where it fails the lines stand in both files, and nothing must be written until `resume` has
+    /// repaired that.
+    fn remove_sealed(&mut self) -> Result<(), WriteError> {
+        let Some(open) = &mut self.open else { return Ok(()) };
+        open.newest.set_len(0).map_err(|error| io_error(&open.part.newest(&self.folder), error))?;
         open.newest_length = 0;
         open.seal_at = FRAME_TEXT as u64;
         Ok(())

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use rustix::fs::{IFlags, ioctl_getflags, ioctl_setflags};
+
 use super::*;
 use crate::{protocol::GapReason, recording::RecordedGap};
 
@@ -112,5 +114,33 @@ fn what_follows_a_damaged_frame_is_kept_though_the_daemon_was_restarted_in_it() 
         let next = samples(&columns, 2, 13..15);
         append_lines(&mut Writer::open(folder.path(), ONE_PART).unwrap(), &columns, 2, &next);
         assert_eq!(records(folder.path()), records_of(&[expected, next].concat()));
+    }
+}
+
+#[test]
+fn lines_that_were_sealed_and_cannot_be_removed_are_not_sealed_again() {
+    for columns in both() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = Writer::open(folder.path(), ONE_PART).unwrap();
+        append(&mut writer, &columns, 1..4);
+        let path = newest(folder.path());
+        // As many file systems have it, if they let us: what is there can be added to, and not cut.
+        let file = File::open(&path).unwrap();
+        let flags = ioctl_getflags(&file);
+        let Ok(Ok(flags)) = flags.map(|flags| ioctl_setflags(&file, flags | IFlags::APPEND).map(|()| flags)) else {
+            return;
+        };
+        let lines: Vec<_> = (4..MANY).map(|seq| sample_line(&columns, seq)).collect();
+        let lines = lines.iter().map(|(record, line)| (*record, line.as_slice()));
+        let head = Head { columns: &columns, hello: &hello_line(&columns) };
+        let written = writer.append(head, lines, &mut Compressor::new().unwrap());
+        ioctl_setflags(&file, flags).unwrap();
+        let error = written.unwrap_err().to_string();
+        assert!(error.starts_with(&format!("cannot write {}: ", path.display())), "{error}");
+        drop(writer);
+        assert!(seqs(folder.path()).into_iter().eq(1..MANY));
+        // It is tried again with all of them.
+        append(&mut Writer::open(folder.path(), ONE_PART).unwrap(), &columns, 4..MANY + 10);
+        assert!(seqs(folder.path()).into_iter().eq(1..MANY + 10));
     }
 }
