@@ -278,6 +278,13 @@ impl Writer {
         if newest_length < text.len() {
             tracing::warn!(file = %path.display(), bytes = text.len() - newest_length, "cut what was torn or is there twice");
         }
+        if archive_length == 0 && kept.is_empty() {
+            // On a full disk there would be one more with each attempt.
+            fs::remove_file(&path).map_err(at)?;
+            remove_if_there(&part.archive(&self.folder))?;
+            self.next_number = part.number;
+            return Ok(());
+        }
         let newest = if kept.start == header.end {
             newest.set_len(kept.end as u64).map_err(at)?;
             newest
@@ -303,6 +310,13 @@ fn first_seal() -> u64 {
 
 fn open_newest(path: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).read(true).append(true).open(path)
+}
+
+fn remove_if_there(path: &Path) -> Result<(), WriteError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error(path, error)),
+        _ => Ok(()),
+    }
 }
 
 fn io_error(path: &Path, error: io::Error) -> WriteError {

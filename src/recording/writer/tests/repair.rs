@@ -144,3 +144,25 @@ fn lines_that_were_sealed_and_cannot_be_removed_are_not_sealed_again() {
         assert!(seqs(folder.path()).into_iter().eq(1..MANY + 10));
     }
 }
+
+#[test]
+fn a_part_that_nothing_could_be_written_to_takes_no_number() {
+    for columns in both() {
+        let folder = tempfile::tempdir().unwrap();
+        for _ in 0..5 {
+            // As far as one comes on a full disk.
+            let mut writer = Writer::open(folder.path(), ONE_PART).unwrap();
+            writer.rotate_if_due(&columns, &mut Compressor::new().unwrap()).unwrap();
+            if writer.open.is_none() {
+                writer.begin(&columns).unwrap();
+            }
+        }
+        // Nor does one of which there is half a frame and half a header.
+        fs::write(archive_of(folder.path()), [0x28, 0xB5]).unwrap();
+        fs::write(newest(folder.path()), b"ty").unwrap();
+        append(&mut Writer::open(folder.path(), ONE_PART).unwrap(), &columns, 1..4);
+        let parts = Part::list(folder.path()).unwrap();
+        assert!(parts.len() == 1 && parts[0].number == 1, "{parts:?}");
+        assert!(seqs(folder.path()).into_iter().eq(1..4));
+    }
+}
