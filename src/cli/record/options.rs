@@ -71,7 +71,7 @@ pub(super) const DEFAULT_BUFFER: u32 = 64 << 20;
 
 /// Hosts have different columns, and one's change, but a table has one header.
 const NO_TABLE: &str =
-    "the standard output gets lines of JSON alone: leave out --format csv, or let --output name a folder";
+    "the standard output gets lines of JSON alone: use --format ndjson, or let --output name a folder";
 
 impl Options {
     /// These, and where one is not given, the other's.

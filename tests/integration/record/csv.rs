@@ -148,9 +148,14 @@ fn each_part_is_a_table_that_python_reads_and_other_series_begin_another() {
 
 #[test]
 fn the_standard_output_gets_no_table() {
-    let output =
-        Command::new(program()).args(["record", "web-1", "--format", "csv", "--output", "-"]).output().unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("leave out --format csv, or let --output name a folder"), "{said}");
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), "[record]\nformat = \"csv\"\n").unwrap();
+    let config = ["--config", file.path().to_str().unwrap()];
+    for format in [&["--format", "csv"], &config] {
+        let mut command = Command::new(program());
+        let output = command.args(["record", "web-1", "--output", "-"]).args(format).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains("use --format ndjson, or let --output name a folder"), "{said}");
+    }
 }
