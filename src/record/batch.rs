@@ -10,7 +10,7 @@ use crate::recording::{Columns, Head, Record};
 #[derive(Debug)]
 pub(super) struct Batch {
     pub(super) host: usize,
-    /// What its lines are written under.
+    /// What its lines are written under. This and the next are those of its first line, once that is there.
     pub(super) columns: Arc<Columns>,
     /// The `hello` that a new part begins with.
     pub(super) hello: Arc<[u8]>,
@@ -22,8 +22,9 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    pub(super) fn new(host: usize, columns: Arc<Columns>) -> Self {
-        Self { host, columns, hello: Arc::default(), records: Vec::new(), text: Vec::new(), share: None }
+    pub(super) fn new(host: usize) -> Self {
+        let (columns, hello) = (Arc::default(), Arc::default());
+        Self { host, columns, hello, records: Vec::new(), text: Vec::new(), share: None }
     }
 
     pub(super) fn head(&self) -> Head<'_> {

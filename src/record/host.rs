@@ -30,6 +30,9 @@ const PATIENCE_WITH_DISK: Duration = Duration::from_secs(10);
 /// comes slowly there is never much at once.
 const LONGEST_TURN: Duration = Duration::from_secs(5);
 
+/// No daemon has more gaps to tell of before its series.
+const MOST_HELD: usize = 16;
+
 /// What all hosts have in common.
 #[derive(Clone, Debug)]
 pub(super) struct Shared {
@@ -73,6 +76,7 @@ pub(super) async fn follow(
             let Ok(share) = Arc::clone(&budget).try_acquire_many_owned(bytes) else {
                 // The daemon holds on to these samples, and to those that come meanwhile.
                 warn!("{}: nothing can be written and the buffer is full; disconnected until it is not", lines.name);
+                lines.take_back(&batch);
                 break;
             };
             batch.share = Some(share);
@@ -87,7 +91,7 @@ pub(super) async fn follow(
             }
         }
         drop(client);
-        lines.turn = Turn::NotNeeded;
+        lines.disconnect();
         progress.is_connected.store(false, Relaxed);
         // Not before the disk has written what waits for it: the position is read from there.
         disk.drained(index).await;
@@ -107,9 +111,13 @@ struct Lines {
     /// Whether that is still to be recorded.
     is_new: bool,
     form: Form,
+    /// Those of the newest schema; until there was one, of no series.
     columns: Arc<Columns>,
+    has_schema: bool,
     /// Those of the lines after the batch that is being made, whose lines are under another header.
     next_columns: Option<Arc<Columns>>,
+    /// Gaps that were told of before the first schema. Under a header without series they would be a part of their own.
+    held: Vec<RecordedGap>,
     names: Arc<Names>,
     /// Why samples that are not there any more were not taken when they were.
     blame: Option<GapReason>,
@@ -155,7 +163,9 @@ impl Lines {
             is_new: false,
             form,
             columns: names.share(Columns::none(form)),
+            has_schema: false,
             next_columns: None,
+            held: Vec::new(),
             names,
             blame: None,
             turns,
@@ -165,10 +175,8 @@ impl Lines {
 
     /// What is there, as soon as there is something.
     async fn next_batch(&mut self, client: &mut Client, progress: &HostProgress) -> Result<Batch, Refused> {
-        if let Some(columns) = self.next_columns.take() {
-            self.set_columns(columns);
-        }
         let mut batch = self.batch();
+        self.begin(&mut batch);
         while batch.text.is_empty() {
             // There was no past.
             self.turn.end_if_over();
@@ -195,12 +203,29 @@ impl Lines {
             let Some(event) = client.next().now_or_never() else { break };
             self.take(event?, &mut batch, progress);
         }
-        (batch.columns, batch.hello) = (Arc::clone(&self.columns), Arc::clone(&self.hello_line));
         Ok(batch)
     }
 
     fn batch(&self) -> Batch {
-        Batch::new(self.index, Arc::clone(&self.columns))
+        Batch::new(self.index)
+    }
+
+    /// What the batch before had no place for.
+    fn begin(&mut self, batch: &mut Batch) {
+        if let Some(columns) = self.next_columns.take() {
+            self.set_columns(columns, batch);
+        }
+    }
+
+    /// Nothing of this batch will be written. Its samples and gaps come again, and with them who speaks.
+    fn take_back(&mut self, batch: &Batch) {
+        self.is_new |= batch.lines().any(|(record, _)| matches!(record, Record::Hello { .. }));
+    }
+
+    /// The next client goes on where the disk has come to: what is held here it tells again.
+    fn disconnect(&mut self) {
+        self.turn = Turn::NotNeeded;
+        self.held.clear();
     }
 
     fn take(&mut self, event: Event, batch: &mut Batch, progress: &HostProgress) {
@@ -217,14 +242,17 @@ impl Lines {
             Event::Schema(schema) => {
                 let columns = self.names.share(Columns::new(self.form, &schema));
                 if batch.text.is_empty() || columns.header() == self.columns.header() {
-                    self.set_columns(columns);
+                    self.set_columns(columns, batch);
                 } else {
                     self.next_columns = Some(columns);
                 }
             }
             Event::Gap(gap) => {
                 progress.gaps.fetch_add(1, Relaxed);
-                self.gap(gap, batch);
+                self.gap(gap);
+                if self.has_schema || self.held.len() >= MOST_HELD {
+                    self.tell_held(batch);
+                }
             }
             Event::Sample(sample) => {
                 progress.samples.fetch_add(1, Relaxed);
@@ -232,8 +260,10 @@ impl Lines {
                 self.introduce(batch);
                 // The client yields no sample before the hello.
                 let Some(epoch) = self.epoch() else { return };
-                self.columns.push_sample(&mut batch.text, self.name.as_str(), epoch, &sample);
-                batch.end_line(Record::Sample { epoch, seq: sample.seq });
+                let host = self.name.as_str();
+                self.push(batch, Record::Sample { epoch, seq: sample.seq }, |columns, text| {
+                    columns.push_sample(text, host, epoch, &sample);
+                });
             }
             Event::Live => {
                 // From here on it is nobody's fault but the line's.
@@ -243,6 +273,8 @@ impl Lines {
                 }
             }
             Event::Lost { why, retry_in } => {
+                // The client does not tell of them again, and of another ring then perhaps.
+                self.tell_held(batch);
                 // Who has waited for its turn for so long that its daemon has let it go comes back to what is left of it.
                 if !matches!(self.turn, Turn::Had { permit: Some(_), is_over: false, .. }) {
                     self.turn = Turn::NotNeeded;
@@ -276,12 +308,14 @@ impl Lines {
         self.hello.as_ref().map(|hello| hello.epoch)
     }
 
-    fn set_columns(&mut self, columns: Arc<Columns>) {
+    fn set_columns(&mut self, columns: Arc<Columns>, batch: &mut Batch) {
         let is_other = columns.header() != self.columns.header();
         self.columns = columns;
+        self.has_schema = true;
         if is_other {
             self.write_hello();
         }
+        self.tell_held(batch);
     }
 
     fn write_hello(&mut self) {
@@ -292,31 +326,44 @@ impl Lines {
         self.hello_line = line.into();
     }
 
-    fn gap(&mut self, gap: Gap, batch: &mut Batch) {
+    fn gap(&mut self, gap: Gap) {
         let mut gap = RecordedGap::from(gap);
         warn!("{}: missing {}", self.name, Missing(&gap));
-        let is_end = gap.reason == GapReason::Restarted;
-        if !is_end {
-            self.introduce(batch);
-        }
         if let (GapReason::Evicted, Some(blame)) = (gap.reason, self.blame) {
             gap.reason = blame;
         }
-        self.columns.push_gap(&mut batch.text, self.name.as_str(), &gap);
-        batch.end_line(Record::Gap(gap));
-        if is_end {
-            // The new ring is introduced after the end of the old one.
-            self.is_new = true;
-            self.introduce(batch);
+        self.held.push(gap);
+    }
+
+    fn tell_held(&mut self, batch: &mut Batch) {
+        for gap in std::mem::take(&mut self.held) {
+            let is_end = gap.reason == GapReason::Restarted;
+            if !is_end {
+                self.introduce(batch);
+            }
+            self.push(batch, Record::Gap(gap), |columns, text| columns.push_gap(text, self.name.as_str(), &gap));
+            if is_end {
+                // The new ring is introduced after the end of the old one.
+                self.is_new = true;
+                self.introduce(batch);
+            }
         }
     }
 
     /// Says whose samples follow, where that was not said.
     fn introduce(&mut self, batch: &mut Batch) {
         if let (true, Some(epoch)) = (std::mem::take(&mut self.is_new), self.epoch()) {
-            batch.text.extend(&*self.hello_line);
-            batch.end_line(Record::Hello { epoch });
+            self.push(batch, Record::Hello { epoch }, |_, text| text.extend(&*self.hello_line));
         }
+    }
+
+    /// Appends a line. If the batch begins a new part, that begins with what holds at the first one.
+    fn push(&self, batch: &mut Batch, record: Record, write: impl FnOnce(&Columns, &mut Vec<u8>)) {
+        if batch.text.is_empty() {
+            (batch.columns, batch.hello) = (Arc::clone(&self.columns), Arc::clone(&self.hello_line));
+        }
+        write(&self.columns, &mut batch.text);
+        batch.end_line(record);
     }
 }
 

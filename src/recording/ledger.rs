@@ -69,6 +69,8 @@ impl Ledger {
             Record::Gap(RecordedGap { epoch, from_seq, reason: GapReason::Restarted, .. }) => match self.0 {
                 At::After(at) if at.epoch == epoch && at.seq + 1 == from_seq => Verdict::Next,
                 At::Over(at) if at.epoch == epoch && at.seq + 1 == from_seq => Verdict::Known,
+                // What there was of that ring was removed; the part begins with the hello of the next one.
+                At::Nothing | At::Begun(_) => Verdict::Next,
                 _ => Verdict::Hole,
             },
             Record::Gap(RecordedGap { epoch, from_seq, to_seq: Some(to_seq), .. }) if to_seq >= from_seq => {
@@ -178,5 +180,15 @@ mod tests {
         assert_eq!(ledger.judge(&sample(2, 2)), Verdict::Hole);
         assert_eq!(ledger.admit(&gap(2, 1, Some(3), GapReason::Evicted)), Verdict::Next);
         assert_eq!(ledger.admit(&sample(2, 4)), Verdict::Next);
+    }
+
+    #[test]
+    fn the_end_of_a_ring_may_come_first_where_nothing_of_it_is_there() {
+        let restarted = gap(1, 6, None, GapReason::Restarted);
+        let mut ledger = after(&[Record::Hello { epoch: epoch(2) }, restarted, Record::Hello { epoch: epoch(2) }]);
+        assert_eq!(ledger.position().unwrap(), Position { epoch: epoch(2), seq: 0 });
+        assert_eq!(ledger.judge(&restarted), Verdict::Hole, "it was told");
+        assert_eq!(ledger.admit(&sample(2, 1)), Verdict::Next);
+        after(&[restarted, Record::Hello { epoch: epoch(2) }, sample(2, 1)]);
     }
 }

@@ -9,11 +9,12 @@ use std::{
     time::Duration,
 };
 
+use hostcast::protocol::GapReason;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Pour, Random, TestDaemon, program,
-    recorder::{FORMS, Recorder, lines, report, samples, target},
+    Pour, Random, TestDaemon, eventually, program,
+    recorder::{FORMS, Recorder, lines, position, report, samples, target},
     schema, skipped,
 };
 
@@ -143,6 +144,32 @@ fn each_part_is_a_table_that_python_reads_and_other_series_begin_another() {
         let hellos = types["hello"].as_u64().unwrap();
         assert!(hellos >= 1 && rows as u64 == 1 + samples + hellos, "{types}");
         assert!(table.starts_with("type,host,epoch,") && table.lines().nth(1).unwrap().starts_with("hello,web-1,"));
+    }
+}
+
+#[test]
+fn a_restart_that_a_recorder_hears_of_at_its_start_takes_no_table_of_its_own() {
+    let daemon = TestDaemon::start();
+    let folder = tempfile::tempdir().unwrap();
+    let host = folder.path().join("web-1");
+    let recorder_of = |daemon: &TestDaemon| {
+        Recorder::with(folder.path(), &[target("web-1", &format!("ws://{}", daemon.address))], FORMS[1])
+    };
+    let mut recorder = recorder_of(&daemon);
+    recorder.wait_for("web-1", 3);
+    recorder.kill();
+    let old = position(&host).unwrap().epoch;
+    let daemon = daemon.kill_and_restart();
+    let mut recorder = recorder_of(&daemon);
+    eventually("the new ring is recorded", || {
+        position(&host).is_some_and(|position| position.epoch != old && position.seq >= 3)
+    });
+    assert_eq!(recorder.stop(), Some(0));
+    let report = report(&host);
+    assert!(report.is_sound() && report.gaps[&GapReason::Restarted].count == 1, "{report:?}");
+    for table in tables(&host) {
+        let header = table.lines().next().unwrap();
+        assert!(header.contains(",system.uptime"), "{header}");
     }
 }
 

@@ -118,6 +118,20 @@ fn what_follows_a_damaged_frame_is_kept_though_the_daemon_was_restarted_in_it() 
 }
 
 #[test]
+fn the_oldest_part_may_begin_with_the_end_of_a_ring() {
+    for columns in both() {
+        let folder = tempfile::tempdir().unwrap();
+        let lines = [restart(&columns, 1, 6), samples(&columns, 2, 1..4)].concat();
+        append_lines(&mut Writer::open(folder.path(), ONE_PART).unwrap(), &columns, 2, &lines);
+        append_lines(&mut Writer::open(folder.path(), ONE_PART).unwrap(), &columns, 2, &samples(&columns, 2, 3..6));
+        let expected = [restart(&columns, 1, 6), samples(&columns, 2, 1..6)].concat();
+        assert_eq!(records(folder.path()), records_of(&expected));
+        let report = verify(folder.path()).unwrap();
+        assert!(report.is_sound() && report.gaps[&GapReason::Restarted].count == 1, "{report:?}");
+    }
+}
+
+#[test]
 fn lines_that_were_sealed_and_cannot_be_removed_are_not_sealed_again() {
     for columns in both() {
         let folder = tempfile::tempdir().unwrap();
