@@ -53,8 +53,8 @@ const STEADY_MS = 5_000;
 const NAP_MS = 30_000;
 /** What the daemon has to hold for that: a browser may let a hidden page's timers run no more than once a minute. */
 const HELD_FOR_NAPS_MS = 3 * 60_000;
-/** Who looks at the page again sees it as soon as that is taken, and waits no longer than this. */
-const CATCH_UP_MS = 500;
+/** Who looks at the page again sees it as soon as that is taken, and waits no longer than this: a few round trips. */
+const CATCH_UP_MS = 2000;
 
 /**
  * A browser does not show why a handshake failed. A refused resume position (400) looks like a
@@ -92,15 +92,21 @@ export class Connection {
   /** @type {Socket | null} */
   #socket = null;
   #cancelTimer = () => {};
+  #cancelNap = () => {};
   #waiting = false;
   #heardAt = 0;
   #openedAt = NaN;
   #silenceLimitMs = CONNECT_TIMEOUT_MS;
-  /** How much of the past the daemon holds, as it said in its newest `hello`. */
+  /** How much of the past the daemon holds, as it said in its newest `hello`, and when that came. */
   #heldMs = 0;
+  #toldAt = 0;
   #isWhole = false;
-  /** When it woke from a nap whose samples are still on their way. */
+  /** Whether what came during a nap is still to be taken. */
+  #isNapping = false;
+  /** Since when somebody waits for that. */
   #wokeAt = -Infinity;
+  /** Whether the daemon was asked once more how much it holds, since nobody sees the page. */
+  #hasLooked = false;
   #resuming = false;
   #failedResumes = 0;
   /** @type {number | null} */
@@ -134,8 +140,12 @@ export class Connection {
 
   /** The network came back, or somebody looks at the page again: do not sit out a wait. */
   wake() {
+    this.#cancelNap();
+    this.#hasLooked = false;
+    if (this.#isNapping) {
+      this.#wokeAt = this.#around.now();
+    }
     if (this.#waiting) {
-      this.#wokeAt = this.#isWhole ? this.#around.now() : -Infinity;
       this.#open();
     } else if (this.#socket) {
       this.#checkSilence(this.#socket);
@@ -147,13 +157,21 @@ export class Connection {
     if (!this.#socket || !this.#isWhole) {
       return;
     }
-    if (this.#heldMs >= HELD_FOR_NAPS_MS) {
+    this.#cancelNap();
+    const lacksMs = HELD_FOR_NAPS_MS - this.#heldMs;
+    if (lacksMs <= 0) {
       this.#giveUp();
       this.#waiting = true;
+      this.#isNapping = true;
+      this.#cancelNap = this.#around.after(NAP_MS, () => this.#open());
+    } else if (!this.#hasLooked) {
+      // It goes on listening. A daemon that has just begun will hold enough; one that keeps less is not asked again.
+      const wait = Math.max(NAP_MS, lacksMs - (this.#around.now() - this.#toldAt));
+      this.#cancelNap = this.#around.after(wait, () => {
+        this.#hasLooked = true;
+        this.#open();
+      });
     }
-    this.#cancelTimer();
-    // Also where it goes on listening: a daemon that has just begun holds enough some time.
-    this.#cancelTimer = this.#around.after(NAP_MS, () => this.#open());
   }
 
   /** Whether what came during a nap will be there in a moment: until then the page would look stale. */
@@ -162,6 +180,7 @@ export class Connection {
   }
 
   #open() {
+    this.#cancelNap();
     this.#giveUp();
     this.#waiting = false;
     this.#isWhole = false;
@@ -193,9 +212,12 @@ export class Connection {
       return;
     }
     if (message.type === "hello") {
-      this.#silenceLimitMs = 2 * message.heartbeatMs;
       this.#heldMs = message.heldMs;
+      this.#toldAt = this.#heardAt;
       this.#retryMs = null;
+    }
+    if ((message.type === "hello" || message.type === "notice") && message.heartbeatMs !== null) {
+      this.#silenceLimitMs = 2 * message.heartbeatMs;
       if (this.#socket) {
         this.#checkSilence(this.#socket);
       }
@@ -206,6 +228,7 @@ export class Connection {
     // Not before the past is complete: until then the newest sample looks old.
     if (message.type === "history" && message.complete) {
       this.#isWhole = true;
+      this.#isNapping = false;
       this.#wokeAt = -Infinity;
       this.#onLink({ phase: "live", detail: "" });
       if (this.#around.isHidden()) {
@@ -248,6 +271,8 @@ export class Connection {
     this.#cancelTimer();
     this.#socket = null;
     this.#isWhole = false;
+    this.#isNapping = false;
+    this.#wokeAt = -Infinity;
     const final = FINAL_CODES.get(code);
     if (final) {
       this.#onLink({ phase: "ended", ...final });

@@ -28,6 +28,8 @@ export class HeatCells {
   /** From ratio 0 to 1. @type {Uint32Array | null} */
   #ramp = null;
   #firstCell = 0;
+  /** The first row that was painted; counted since there are any. */
+  #firstRow = 0;
   /** The first row of the newest cell, which may not be full; counted since there are any. */
   #nextRow = 0;
   #columns;
@@ -51,11 +53,13 @@ export class HeatCells {
     const firstCell = Math.floor(view.from / cellMs) - SPARE;
     const key = [width, cellMs, intervalMs, rows.era].join();
     const moved = firstCell - this.#firstCell;
-    const goesOn = key === this.#key && ramp === this.#ramp && moved >= -SPARE && this.#nextRow <= view.end + rows.gone;
+    const isPainted = this.#firstRow <= view.first + rows.gone && this.#nextRow <= view.end + rows.gone;
+    const goesOn = key === this.#key && ramp === this.#ramp && moved >= -SPARE && isPainted;
     if (!goesOn) {
       this.#key = key;
       this.#ramp = ramp;
       this.#nextRow = 0;
+      this.#firstRow = view.first + rows.gone;
       this.#firstCell = firstCell;
       this.width = width;
       this.pixels = new Uint32Array(width * this.#columns.length);

@@ -6,7 +6,7 @@
 
 const CLOCK_MS = 1000;
 /** Drawing may take this part of the time: a wall of charts, or a slow machine, gets fewer pictures a second. */
-const SHARE = 1 / 20;
+const SHARE = 1 / 25;
 
 export class Loop {
   #draw;

@@ -133,6 +133,8 @@ export class Panel {
     );
     this.#plot = new Plot(this.#body, () => {
       this.#inSight ??= isNear(this.root);
+      // Another size has cleared the canvas, also of a chart that is out of sight.
+      this.#key = "";
       this.#redraw();
     });
     listen(this.#body, this.#plot, shown);

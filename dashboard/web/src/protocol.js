@@ -30,7 +30,7 @@ export const SUBPROTOCOL = `${PROTOCOL}.compact`;
  * @typedef {{ type: "gap", epoch: string, fromSeq: number, toSeq: number | null,
  *   reason: string }} Gap
  * @typedef {{ type: "heartbeat", seq: number, time: number }} Heartbeat
- * @typedef {{ type: "notice", reason: string, intervalMs: number | null,
+ * @typedef {{ type: "notice", reason: string, intervalMs: number | null, heartbeatMs: number | null,
  *   labels: Record<string, string> | null }} Notice  what is null stays as it was
  * @typedef {{ type: "bye", reason: string, retryMs: number | null }} Bye
  * @typedef {{ type: "unknown" }} Unknown
@@ -92,6 +92,7 @@ export function decode(text) {
         type: "notice",
         reason: string(fields.reason),
         intervalMs: positive(fields.interval_ms),
+        heartbeatMs: positive(fields.heartbeat_ms),
         labels: fields.labels ? strings(fields.labels) : null,
       };
     case "bye":

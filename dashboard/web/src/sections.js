@@ -57,9 +57,14 @@ export class Sections {
       panels[this.#next].draw(view, everything);
     }
     // One with each picture, whose charts are then on it: the first chart does not wait for the last to be built.
-    do {
+    while (this.#stale.length > 0) {
       this.#stale.shift()?.rebuild();
-    } while (everything && this.#stale.length > 0);
+      if (this.#stale.length === 0) {
+        this.#tellMissing();
+      } else if (!everything) {
+        break;
+      }
+    }
     return this.#stale.length === 0 && left === 0;
   }
 
@@ -70,9 +75,9 @@ export class Sections {
     for (const panel of this.#visible()) {
       panel.tell(texts);
     }
-    if (!texts || this.#stale.length > 0) {
-      return;
-    }
+  }
+
+  #tellMissing() {
     const missing = this.#sections.flatMap(({ missing }) => missing);
     setText(this.#absent, `Not on this host, or turned off: ${missing.join(", ").toLowerCase()}.`);
     this.#absent.hidden = missing.length === 0;

@@ -124,6 +124,7 @@ export class Store {
 
   /** @param {import("./protocol.js").Series[]} series */
   setSchema(series) {
+    const isSame = series.length === this.#order.length && series.every(({ id }, at) => id === this.#order[at].series.id);
     this.#order = series.map((one) => {
       const known = this.columns.get(one.id);
       if (known) {
@@ -134,11 +135,14 @@ export class Store {
       this.columns.set(one.id, column);
       return column;
     });
-    for (const [id, column] of this.columns) {
-      if (!this.#order.includes(column) && !this.#holdsValues(column)) {
-        this.columns.delete(id);
-        this.rows.removeColumn(column);
-      }
+    const left = [...this.columns].filter(([, column]) => !this.#order.includes(column) && !this.#holdsValues(column));
+    for (const [id, column] of left) {
+      this.columns.delete(id);
+      this.rows.removeColumn(column);
+    }
+    // Every connection begins with a schema: where it is the one that is known, nothing has to be built anew.
+    if (isSame && left.length === 0 && this.revision > 0) {
+      return;
     }
     this.revision += 1;
     this.changes += 1;

@@ -184,11 +184,12 @@ export class Tiles {
       this.#tiles.forEach((tile) => tile.tell(view));
     }
     let left = this.#tiles.length;
-    for (; left > 0 && performance.now() < until; left -= 1) {
-      // Goes on where the last picture stopped.
+    do {
+      // Goes on where the last picture stopped; one at least, however long the charts take.
       this.#next = (this.#next + 1) % this.#tiles.length;
       this.#tiles[this.#next].draw(this.#store, view);
-    }
+      left -= 1;
+    } while (left > 0 && performance.now() < until);
     return left === 0;
   }
 }

@@ -243,9 +243,9 @@ test("who looks again sees no stale page: what came during the nap is waited for
   bench.connection.wake();
   assert.equal(bench.sockets.length, 2, "it is asked for at once");
   assert.ok(bench.connection.isCatchingUp);
-  bench.time += 500;
+  bench.time += 2000;
   assert.ok(!bench.connection.isCatchingUp, "a daemon that is gone does not hide what is held");
-  bench.time -= 500;
+  bench.time -= 2000;
   bench.accept(holding(600));
   assert.ok(!bench.connection.isCatchingUp);
   assert.ok(!bench.socket.closed, "and the page listens again");
@@ -255,18 +255,59 @@ test("who looks again sees no stale page: what came during the nap is waited for
   assert.equal(bench.phases.at(-1), "reconnecting", "with the watch over silence");
 });
 
-test("a page naps only while the daemon holds well more than a nap, and looks again whether it does", () => {
+test("who looks just when a nap is over waits for what came, too, and a loss ends that", () => {
   const bench = new Bench();
-  bench.accept(holding(100));
+  bench.accept(holding(600));
   bench.isHidden = true;
   bench.connection.rest();
-  assert.ok(!bench.socket.closed);
-  bench.say({ type: "sample", seq: 101, time: 101, values: [] });
-  assert.deepEqual(bench.taken, [101]);
   bench.wait(30_000);
-  assert.equal(bench.sockets.length, 2);
-  bench.accept(holding(180));
-  assert.ok(bench.socket.closed);
+  bench.isHidden = false;
+  bench.connection.wake();
+  assert.equal(bench.sockets.length, 2, "it is being opened already");
+  assert.ok(bench.connection.isCatchingUp);
+  bench.hangUp(1006);
+  assert.equal(bench.phases.at(-1), "reconnecting");
+  assert.ok(!bench.connection.isCatchingUp);
+});
+
+test("a notice may change how long silence is borne", () => {
+  const bench = new Bench();
+  bench.accept();
+  bench.say({ type: "notice", reason: "config_reloaded", heartbeat_ms: 5000 });
+  bench.wait(9000);
+  assert.equal(bench.phases.at(-1), "live");
+  bench.wait(1000);
+  assert.equal(bench.phases.at(-1), "reconnecting");
+});
+
+test("a page naps only while the daemon holds well more than a nap, and looks once more whether it does", () => {
+  for (const [held, isEnough] of /** @type {const} */ ([[180, true], [120, false]])) {
+    const bench = new Bench();
+    bench.accept(holding(100));
+    bench.isHidden = true;
+    bench.connection.rest();
+    assert.ok(!bench.socket.closed);
+    // What a daemon says that samples each second.
+    const listen = (/** @type {number} */ seconds) => {
+      for (let at = 0; at < seconds; at += 1) {
+        bench.say({ type: "sample", seq: at, time: at, values: [] });
+        bench.wait(1000);
+      }
+    };
+    listen(79);
+    assert.equal(bench.sockets.length, 1, "it cannot hold enough yet");
+    assert.equal(bench.taken.length, 79);
+    listen(1);
+    assert.equal(bench.sockets.length, 2);
+    bench.accept(holding(held));
+    assert.equal(bench.socket.closed, isEnough);
+    if (!isEnough) {
+      listen(600);
+      assert.equal(bench.sockets.length, 2, "a daemon that keeps less is not asked again");
+      bench.wait(2000);
+      assert.equal(bench.phases.at(-1), "reconnecting", "and its silence is noticed");
+    }
+  }
 });
 
 test("what is not whole yet becomes so before a nap, and a loss is not slept through", () => {

@@ -121,6 +121,23 @@ test("cells that have moved are what would be painted anew", () => {
   assert.ok(new Set(kept.pixels).size > 20);
 });
 
+test("who goes back a little finds cells there, too", () => {
+  const { rows, lines, now, append } = scene();
+  const { columns } = lines[1];
+  const ramp = new Uint32Array(64).map((_, shade) => shade + 1);
+  const width = HeatCells.enough(100);
+  append(400);
+  const cells = new HeatCells(columns);
+  for (const [from, to] of [[20_000, 10_000], [20_100, 10_100]]) {
+    const view = between(rows, now() - from, now() - to);
+    const left = cells.update(rows, 100, view, 100, width, ramp);
+    const [first] = [view.from, view.to].map((time) => Math.round((time - left) / 100));
+    const row = rows.lowerBound(view.from + 100);
+    const isReading = columns.map(({ values }) => !Number.isNaN(values[row]) && !rows.isBreak(row));
+    assert.deepEqual(isReading.map((_, core) => cells.pixels[core * width + first] > 0), isReading);
+  }
+});
+
 test("cells of a past that grows are painted once, until they have become too small", () => {
   const { rows, lines, now, append } = scene();
   const { columns } = lines[1];

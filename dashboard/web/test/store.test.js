@@ -119,6 +119,19 @@ test("the schema may change between samples", () => {
   assert.deepEqual(values(store, "disk"), [NaN, 500, 600]);
 });
 
+test("a schema that is known already has nothing built anew, and what it says of its series holds", () => {
+  const store = started([CPU, DISK]);
+  const { revision } = store;
+  store.setSchema([CPU, { ...DISK, intervalMs: 10_000 }]);
+  assert.equal(store.revision, revision);
+  assert.equal(store.columns.get("disk")?.series.intervalMs, 10_000);
+  store.setSchema([DISK, CPU]);
+  assert.equal(store.revision, revision + 1);
+  const empty = new Store();
+  empty.setSchema([]);
+  assert.equal(empty.revision, 1, "that there are none is news, too");
+});
+
 test("a series that left, and of which nothing is held, is forgotten", () => {
   const store = started([CPU, DISK]);
   store.append(sample(1, [0.1, NaN]));

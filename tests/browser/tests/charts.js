@@ -73,6 +73,30 @@ test("every chart that this host can fill is there, and the rest is named", asyn
   assert.match(await absent.innerText(), /pressure.*temperatures/);
 });
 
+test("a chart that was out of sight while the window changed its size is drawn when it comes into sight", async (t) => {
+  const host = await hostFor(t, 4);
+  const visit = await visitFor(t, host.url, { viewport: { width: 1280, height: 500 } });
+  await visit.takesMoreSamples(5);
+  const { page } = visit;
+  const chart = page.locator('[data-testid="chart-disk"]');
+  const isDrawn = () =>
+    chart.locator("canvas").evaluate((/** @type {HTMLCanvasElement} */ canvas) => {
+      const { data } = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d")).getImageData(0, 0, canvas.width, canvas.height);
+      return data.some((channel) => channel > 0);
+    });
+  await chart.scrollIntoViewIfNeeded();
+  await until("the chart is drawn", isDrawn);
+  await page.keyboard.press("Space");
+  await page.evaluate(() => scrollTo(0, 0));
+  for (const width of [900, 1280]) {
+    await page.setViewportSize({ width, height: 500 });
+    await page.waitForFunction((wanted) => innerWidth === wanted, width);
+    await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+  }
+  await chart.scrollIntoViewIfNeeded();
+  await until("the chart is drawn again", isDrawn);
+});
+
 test("the crosshair stands at one time in every chart, and every legend tells of it", async (t) => {
   const { visit, page } = await scene(t, { viewport: { width: 1300, height: 1400 } });
   const box = await boxOf(visit, "cpu");

@@ -255,7 +255,9 @@ test("a collector that fails is named in the drawer, with the reason", { skip: !
   assert.match(await failed.innerText(), /^load\s+failed · .*loadavg/);
   assert.deepEqual(await axeViolations(visit.page), []);
   await visit.page.keyboard.press("Escape");
-  assert.match(await visit.page.locator('[data-testid="absent"]').innerText(), /load/, "and its chart is said to be absent");
+  const absent = visit.page.locator('[data-testid="absent"]');
+  await absent.waitFor();
+  assert.match(await absent.innerText(), /load/, "and its chart is said to be absent");
 });
 
 test("on paper every chart is drawn, light and in its own size, with nothing to press; then the screen is as it was", async (t) => {

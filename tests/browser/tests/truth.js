@@ -213,6 +213,7 @@ test("a page that nobody sees lets a daemon that holds enough keep its samples, 
     });
   });
   await visit.page.reload();
+  await visit.reaches("live");
   await visit.takesMoreSamples(10);
   const states = await visit.page.evaluateHandle(() => {
     /** @type {(string | undefined)[]} */
