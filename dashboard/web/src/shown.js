@@ -107,20 +107,25 @@ export class Shown {
   }
 
   /**
-   * @param {View} view  as it is
+   * @param {View} view  that is drawn: each chart moves it to its next pixel, so what is zoomed goes on from the zoom itself
    * @param {number} factor  below 1 shows less
    * @param {number} around  stays where it is
    */
   scale(view, factor, around) {
-    this.zoomTo(around - (around - view.from) * factor, around + (view.to - around) * factor);
+    const { from, to } = this.zoom ?? view;
+    this.zoomTo(around - (around - from) * factor, around + (to - around) * factor);
   }
 
   /**
-   * @param {View} view
+   * @param {View} view  that is drawn
    * @param {number} byMs
    */
   pan(view, byMs) {
-    this.zoomTo(view.from + byMs, view.to + byMs);
+    // A finger that goes up or down only scrolls the page.
+    if (byMs !== 0) {
+      const { from, to } = this.zoom ?? view;
+      this.zoomTo(from + byMs, to + byMs);
+    }
   }
 
   /** @param {number | null} time */

@@ -222,6 +222,21 @@ test("a link says what is shown, and is read back to the same", () => {
   assert.equal(again.span, 900_000, "nonsense changes nothing");
 });
 
+test("who pans moves by just that much, and by nothing where the finger only goes up", () => {
+  const shown = new Shown();
+  const drawn = { from: 1000, to: 61_000, first: 0, end: 0, last: -1 };
+  shown.pan(drawn, 0);
+  assert.equal(shown.zoom, null, "it is live still");
+  shown.pan(drawn, -500);
+  // Charts draw it at their next pixel, here a tenth of a second later.
+  const next = { ...drawn, from: 600, to: 60_600 };
+  shown.pan(next, -500);
+  shown.pan(next, -500);
+  assert.deepEqual(shown.zoom, { from: -500, to: 59_500 });
+  shown.scale(next, 0.5, -500);
+  assert.deepEqual(shown.zoom, { from: -500, to: 29_500 });
+});
+
 test("nobody can zoom in so far that there is nothing", () => {
   const shown = new Shown();
   shown.zoomTo(10_000, 10_000);
