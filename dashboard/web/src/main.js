@@ -52,7 +52,7 @@ if (!others.includes(shown.host)) {
 const base = shown.host || home;
 
 /** @type {import("./panel.js").Scene} */
-const scene = { store, shown, waiting: [], look: 0, refresh: () => loop.refresh() };
+const scene = { store, shown, waiting: [], until: 0, look: 0, refresh: () => loop.refresh() };
 let textsAt = -Infinity;
 let everything = false;
 let isPublished = true;
@@ -223,6 +223,7 @@ function draw() {
 
   const view = shown.view(store.rows, now);
   const until = everything ? Infinity : at + SLICE_MS;
+  scene.until = until + SLICE_MS;
   const isAll = sections.draw(view, until, everything);
   sections.tell(texts);
   const areTilesDone = tiles.draw(view, until, texts);

@@ -38,6 +38,7 @@ const NEAR_PIXELS = 200;
  * @property {Store} store
  * @property {import("./shown.js").Shown} shown
  * @property {import("./store.js").Break[]} waiting  the stretch at the end in which nothing came
+ * @property {number} until  by the page's clock: new charts are not on this picture any more, but on the next
  * @property {number} look  grows when the theme or a unit has changed
  * @property {() => void} refresh  has everything drawn soon that is in sight and not as it should be
  */
@@ -132,10 +133,15 @@ export class Panel {
       ],
     );
     this.#plot = new Plot(this.#body, () => {
+      const isNew = this.#inSight === null;
       this.#inSight ??= isNear(this.root);
       // Another size has cleared the canvas, also of a chart that is out of sight.
       this.#key = "";
-      this.#redraw();
+      if (isNew && performance.now() > scene.until) {
+        scene.refresh();
+      } else {
+        this.#redraw();
+      }
     });
     listen(this.#body, this.#plot, shown);
     new IntersectionObserver(([entry]) => {
