@@ -29,7 +29,7 @@ bench-record: ## Measure one recorder: 1,000 hosts, how many one core follows, b
 bench-long:
 	HOSTCAST_BENCH_MINUTES=60 $(CARGO) bench --locked --bench daemon
 
-# Some 20 minutes. HOSTCAST_BENCH_HEAP=120 watches the heap for the two hours that the goal is about.
+# Half an hour. HOSTCAST_BENCH_HEAP=120 watches the heap for the two hours that the goal is about.
 bench-dashboard:
 	$(CARGO) build --release --locked --bin hostcast --example simulated_host
 	cd tests/browser && npm ci --no-audit --no-fund --loglevel=error && \
