@@ -22,6 +22,7 @@ pub mod client;
 pub mod clock;
 pub mod collector;
 pub mod config;
+mod csv;
 pub mod daemon;
 pub mod descriptors;
 #[cfg(any(test, feature = "fuzzing"))]

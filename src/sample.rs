@@ -142,6 +142,16 @@ pub enum MissedReason {
     Suspended,
 }
 
+impl MissedReason {
+    /// As JSON and tables have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Late => "late",
+            Self::Suspended => "suspended",
+        }
+    }
+}
+
 impl Schema {
     /// About how many bytes it occupies: what it holds, and as much again for what holds that.
     pub fn footprint(&self) -> usize {

@@ -16,8 +16,9 @@ use super::{
     number,
 };
 use crate::{
+    csv::push_cell,
     protocol::{Epoch, Hello, Number, SchemaMessage, WireSample},
-    sample::{Missed, MissedReason},
+    sample::Missed,
 };
 
 /// The columns before those of the series. In a gap, `seq` is the first sample that is missing.
@@ -49,7 +50,7 @@ impl Header {
         for id in &*ids {
             line.push(b',');
             if id.starts_with('"') || id.contains(|c: char| c.is_ascii_control()) {
-                push_quoted(&mut line, &serde_json::Value::from(&**id).to_string());
+                push_cell(&mut line, &serde_json::Value::from(&**id).to_string());
             } else {
                 push_cell(&mut line, id);
             }
@@ -98,7 +99,7 @@ impl From<&SchemaMessage> for Header {
 /// Appends a sample, whose values fit the header.
 pub(super) fn push_sample(row: &mut Vec<u8>, host: &str, epoch: Epoch, header: &Header, sample: &WireSample) {
     let WireSample { seq, time, elapsed_ms, missed, .. } = *sample;
-    let (ticks, reason) = missed.map_or((0, ""), |missed| (missed.ticks, reason_name(missed.reason)));
+    let (ticks, reason) = missed.map_or((0, ""), |missed| (missed.ticks, missed.reason.name()));
     push_start(row, "sample", host, epoch);
     // Writing to memory cannot fail.
     let _ = write!(row, ",{seq},{time},");
@@ -129,7 +130,7 @@ pub(super) fn push_hello(row: &mut Vec<u8>, host: &str, header: &Header, hello: 
     row.extend(b",,,,,,,,");
     let mut text = Vec::new();
     write(&mut text, hello);
-    push_quoted(row, &String::from_utf8_lossy(&text));
+    push_cell(row, &String::from_utf8_lossy(&text));
     header.push_nothing(row);
 }
 
@@ -138,27 +139,6 @@ fn push_start(row: &mut Vec<u8>, kind: &str, host: &str, epoch: Epoch) {
     row.push(b',');
     push_cell(row, host);
     let _ = write!(row, ",{epoch}");
-}
-
-fn push_cell(row: &mut Vec<u8>, cell: &str) {
-    if cell.contains([',', '"', '\n', '\r']) {
-        push_quoted(row, cell);
-    } else {
-        row.extend(cell.as_bytes());
-    }
-}
-
-fn push_quoted(row: &mut Vec<u8>, cell: &str) {
-    row.push(b'"');
-    row.extend(cell.replace('"', "\"\"").as_bytes());
-    row.push(b'"');
-}
-
-fn reason_name(reason: MissedReason) -> &'static str {
-    match reason {
-        MissedReason::Late => "late",
-        MissedReason::Suspended => "suspended",
-    }
 }
 
 /// A row, cell by cell.

@@ -4,6 +4,7 @@ use super::*;
 use crate::{
     protocol::{GapReason, LARGEST_NUMBER, WireValues},
     recording::{Record, Values},
+    sample::MissedReason,
 };
 
 const ODD: [&str; 6] = ["system.uptime", "a{b=c,d=e}", "with \"quotes\"", "\"in front", "two\r\nlines\u{0}", ""];

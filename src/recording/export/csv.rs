@@ -1,7 +1,6 @@
 //! A table as text, RFC 4180.
 
 use std::{
-    borrow::Cow,
     collections::BTreeSet,
     io::{self, Write},
 };
@@ -10,7 +9,10 @@ use super::{
     rows::Row,
     table::{FOLDED, HEAD, Table, label_column},
 };
-use crate::protocol::{Number, rounded};
+use crate::{
+    csv::push_cell,
+    protocol::{Number, rounded},
+};
 
 pub(super) struct Csv<W> {
     out: W,
@@ -28,20 +30,25 @@ impl<W> Csv<W> {
 
 impl<W: Write> Table for Csv<W> {
     fn begin(&mut self, labels: &BTreeSet<String>, ids: &[Box<str>]) -> io::Result<()> {
-        write!(self.out, "{}", HEAD.join(","))?;
+        let text = &mut self.text;
+        text.clear();
+        write!(text, "{}", HEAD.join(","))?;
         self.labels = labels.iter().cloned().collect();
         for label in &self.labels {
-            write!(self.out, ",{}", quoted(&label_column(label)))?;
+            text.push(b',');
+            push_cell(text, &label_column(label));
         }
         if self.is_folded {
-            write!(self.out, ",samples")?;
+            write!(text, ",samples")?;
         }
         for id in ids {
             for suffix in if self.is_folded { &FOLDED[..] } else { &FOLDED[..1] } {
-                write!(self.out, ",{}", quoted(&format!("{id}{suffix}")))?;
+                text.push(b',');
+                push_cell(text, &format!("{id}{suffix}"));
             }
         }
-        writeln!(self.out)
+        text.push(b'\n');
+        self.out.write_all(text)
     }
 
     fn row(&mut self, row: &Row<'_>, sources: &[Option<usize>]) -> io::Result<()> {
@@ -51,7 +58,8 @@ impl<W: Write> Table for Csv<W> {
         serde_json::to_writer(&mut *text, &Number(row.elapsed_ms))?;
         write!(text, ",{}", row.missed.map_or(0, |missed| missed.ticks))?;
         for label in &self.labels {
-            write!(text, ",{}", quoted(row.host.labels.get(label).map_or("", String::as_str)))?;
+            text.push(b',');
+            push_cell(text, row.host.labels.get(label).map_or("", String::as_str));
         }
         if let Some(samples) = row.samples {
             write!(text, ",{samples}")?;
@@ -76,13 +84,5 @@ impl<W: Write> Table for Csv<W> {
 
     fn end(&mut self) -> io::Result<()> {
         self.out.flush()
-    }
-}
-
-fn quoted(text: &str) -> Cow<'_, str> {
-    if text.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", text.replace('"', "\"\"")).into()
-    } else {
-        text.into()
     }
 }

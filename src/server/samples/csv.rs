@@ -10,8 +10,9 @@ use std::{
 
 use super::{Gap, Item, Writer};
 use crate::{
+    csv::push_cell,
     protocol::{MetricFilter, Projection, rounded},
-    sample::{Missed, MissedReason, Sample, Schema, unix_ms},
+    sample::{Missed, Sample, Schema, unix_ms},
 };
 
 /// See the module.
@@ -40,7 +41,7 @@ impl Writer for Csv {
         for id in &self.series {
             for suffix in if self.folded { &["", " min", " max"][..] } else { &[""] } {
                 text.push(b',');
-                quote(text, &format!("{id}{suffix}"));
+                push_cell(text, &format!("{id}{suffix}"));
             }
         }
         text.extend_from_slice(b"\r\n");
@@ -69,11 +70,7 @@ impl Writer for Csv {
 
 fn row(text: &mut Vec<u8>, seq: u64, time: SystemTime, elapsed: Duration, missed: Option<Missed>) {
     let elapsed_ms = rounded(elapsed.as_secs_f64() * 1e3, 1);
-    let (ticks, reason) = match missed {
-        None => (0, ""),
-        Some(Missed { ticks, reason: MissedReason::Late }) => (ticks, "late"),
-        Some(Missed { ticks, reason: MissedReason::Suspended }) => (ticks, "suspended"),
-    };
+    let (ticks, reason) = missed.map_or((0, ""), |missed| (missed.ticks, missed.reason.name()));
     text.extend(format!("{seq},{},{elapsed_ms},{ticks},{reason}", unix_ms(time)).bytes());
 }
 
@@ -105,16 +102,5 @@ impl Csv {
             self.sources = Some((schema.revision, sources));
         }
         self.sources.as_ref().map_or(&[], |(_, sources)| sources)
-    }
-}
-
-/// Every id with attributes may hold a comma.
-fn quote(text: &mut Vec<u8>, field: &str) {
-    if field.contains([',', '"', '\r', '\n']) {
-        text.push(b'"');
-        text.extend(field.replace('"', "\"\"").bytes());
-        text.push(b'"');
-    } else {
-        text.extend(field.bytes());
     }
 }
